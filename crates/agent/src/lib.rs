@@ -1,0 +1,1 @@
+//! One a host: makes the data plane what the Southbound says.

@@ -1,0 +1,1 @@
+//! How an OVS daemon behaves as a process.

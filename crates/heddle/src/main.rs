@@ -1,0 +1,3 @@
+//! The binary: each role and each tool is a subcommand.
+
+fn main() {}

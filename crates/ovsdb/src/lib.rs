@@ -1,0 +1,1 @@
+//! OVSDB: values, schemas, the engine, sessions, the client replica.

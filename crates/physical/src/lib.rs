@@ -1,0 +1,1 @@
+//! Logical flows of one chassis to OpenFlow.

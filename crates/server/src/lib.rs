@@ -1,0 +1,1 @@
+//! Serves the databases and runs the compiler beside them.

@@ -1,0 +1,1 @@
+//! Hypervisors and virtual machines in network namespaces.
