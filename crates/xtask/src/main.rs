@@ -1,3 +1,50 @@
-//! Checks of the house: layering.
+//! Checks of the house that cargo itself does not make: who may depend on whom, and under which
+//! licences. Run as `cargo xtask <check>`; `make check` runs all of them.
+//!
+//! It must not know what any crate does; it reads `cargo metadata` and source text only.
 
-fn main() {}
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool"
+)]
+
+mod advisories;
+mod layers;
+mod licences;
+mod metadata;
+
+use std::process::ExitCode;
+
+use metadata::Metadata;
+
+/// One check: gives what is wrong, a line each.
+type Check = fn(&Metadata) -> anyhow::Result<Vec<String>>;
+
+const CHECKS: &[(&str, Check)] = &[
+    ("layers", layers::check),
+    ("licences", licences::check),
+    ("advisories", advisories::check),
+];
+
+fn main() -> ExitCode {
+    let name = std::env::args().nth(1).unwrap_or_default();
+    let Some((_, check)) = CHECKS.iter().find(|(known, _)| *known == name) else {
+        let names: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
+        eprintln!("usage: cargo xtask <{}>", names.join("|"));
+        return ExitCode::from(2);
+    };
+    match Metadata::load().and_then(|metadata| check(&metadata)) {
+        Ok(wrong) if wrong.is_empty() => ExitCode::SUCCESS,
+        Ok(wrong) => {
+            for line in wrong {
+                eprintln!("{name}: {line}");
+            }
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("{name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

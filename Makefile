@@ -1,0 +1,33 @@
+# Everything a person or a CI run does here, by name. The targets are thin: the work is in cargo,
+# `crates/xtask` and `crates/testbed`.
+
+DEMO  ?= examples/two-tier.yaml
+CARGO ?= cargo
+
+.PHONY: build demo test check bench packages
+
+build:
+	$(CARGO) build --release --locked -p heddle
+
+packages:
+	@tools/install-packages
+
+# Needs root: it makes network namespaces and starts real switches in them.
+demo: packages build
+	$(CARGO) run --release --locked --quiet -p heddle -- demo $(DEMO) $(DEMO_FLAGS)
+
+test: packages
+	@if $(CARGO) nextest --version >/dev/null 2>&1; \
+	then echo $(CARGO) nextest run --workspace; $(CARGO) nextest run --locked --workspace; \
+	else echo $(CARGO) test --workspace; $(CARGO) test --locked --workspace; fi
+
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(CARGO) xtask layers
+	$(CARGO) xtask licences
+	$(CARGO) xtask advisories
+
+bench: packages
+	$(CARGO) build --release --locked -p heddle -p testbed --bins
+	$(CARGO) run --release --locked --quiet -p testbed --bin heddle-bench -- $(BENCH_FLAGS)

@@ -1,0 +1,228 @@
+//! The crates stand in a line: each may depend only on crates to its left, and the wire and pure
+//! crates touch no socket, file, clock or runtime.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+use crate::metadata::{Metadata, Package};
+
+/// The line. ARCHITECTURE.md says what each crate is.
+const LINE: &[&str] = &[
+    "packet",
+    "openflow",
+    "ovsdb",
+    "model",
+    "logic",
+    "incremental",
+    "compiler",
+    "physical",
+    "daemon",
+    "transport",
+    "server",
+    "agent",
+    "api",
+    "testbed",
+    "heddle",
+    "xtask",
+];
+
+/// The crates that take input and `now`, and give output: all up to here.
+const LAST_PURE: &str = "physical";
+
+/// Libraries with which a pure crate would reach the outside.
+const OUTSIDE: &[&str] = &[
+    "tokio",
+    "mio",
+    "socket2",
+    "async-io",
+    "hyper",
+    "nix",
+    "rustix",
+    "tracing-subscriber",
+];
+
+/// Names in the source by which a pure crate would reach the outside with std alone.
+const OUTSIDE_SOURCE: &[&str] = &[
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "UnixStream",
+    "UnixListener",
+    "std::fs",
+    "std::process",
+    "std::thread::sleep",
+    "Instant::now",
+    "SystemTime::now",
+    "std::env::var",
+];
+
+/// What breaks the rules, a line each.
+pub(crate) fn check(metadata: &Metadata) -> Result<Vec<String>> {
+    let mut wrong = wrong_dependencies(metadata);
+    let last = place(LAST_PURE).context("the last pure crate is not in the line")?;
+    for package in metadata.own() {
+        if place(&package.name).is_some_and(|place| place <= last) {
+            wrong.extend(impure_dependencies(metadata, package));
+            wrong.extend(impure_source(&package.name, &package.folder().join("src"))?);
+        }
+    }
+    Ok(wrong)
+}
+
+fn place(name: &str) -> Option<usize> {
+    LINE.iter().position(|known| *known == name)
+}
+
+fn wrong_dependencies(metadata: &Metadata) -> Vec<String> {
+    let own: BTreeMap<&String, &Package> = metadata
+        .packages
+        .iter()
+        .filter(|(id, _)| metadata.members.contains(*id))
+        .collect();
+    let mut wrong = Vec::new();
+    for package in own.values() {
+        let Some(here) = place(&package.name) else {
+            wrong.push(format!(
+                "crate {} has no place in the line; give it one in crates/xtask/src/layers.rs",
+                package.name
+            ));
+            continue;
+        };
+        for target in package.needs_any.iter().filter_map(|id| own.get(id)) {
+            if place(&target.name).is_none_or(|there| there >= here) {
+                wrong.push(format!(
+                    "crate {} depends on {}, which is not to its left",
+                    package.name, target.name
+                ));
+            }
+        }
+    }
+    wrong
+}
+
+fn impure_dependencies(metadata: &Metadata, package: &Package) -> Vec<String> {
+    metadata
+        .closure(package)
+        .into_iter()
+        .filter(|name| OUTSIDE.contains(name))
+        .map(|name| format!("pure crate {} depends on {name}", package.name))
+        .collect()
+}
+
+fn impure_source(name: &str, folder: &Path) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    let mut waiting = vec![folder.to_path_buf()];
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).with_context(|| path.display().to_string())?;
+            waiting.extend(entries.filter_map(|entry| Some(entry.ok()?.path())));
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !is_test(&path) {
+            let text =
+                std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            for (number, found) in outside_words(&text) {
+                wrong.push(format!(
+                    "pure crate {name} uses {found} in {}:{number}",
+                    path.display()
+                ));
+            }
+        }
+    }
+    wrong.sort();
+    Ok(wrong)
+}
+
+fn is_test(path: &Path) -> bool {
+    path.components().any(|part| part.as_os_str() == "tests")
+        || path
+            .file_stem()
+            .is_some_and(|stem| stem.to_string_lossy().ends_with("tests"))
+}
+
+/// Line numbers and words. Comments do not count, and neither does what follows `#[cfg(test)]`: tests
+/// stand last in a file, and may start the peers they are checked against.
+fn outside_words(text: &str) -> Vec<(usize, &'static str)> {
+    let mut found = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.trim_start().starts_with("#[cfg(test)]") {
+            break;
+        }
+        let code = line.split("//").next().unwrap_or_default();
+        for word in OUTSIDE_SOURCE.iter().filter(|word| code.contains(**word)) {
+            found.push((index + 1, *word));
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A workspace of the named crates, with edges between them and to crates from outside.
+    fn workspace(own: &[&str], edges: &[(&str, &str)]) -> Metadata {
+        let mut names: Vec<&str> = own.to_vec();
+        names.extend(edges.iter().flat_map(|(from, to)| [*from, *to]));
+        names.sort_unstable();
+        names.dedup();
+        let packages: Vec<Value> = names
+            .iter()
+            .map(|name| json!({"id": name, "name": name, "version": "1.0.0", "manifest_path": "/none/Cargo.toml"}))
+            .collect();
+        let nodes: Vec<Value> = names
+            .iter()
+            .map(|name| {
+                let deps: Vec<Value> = edges
+                    .iter()
+                    .filter(|(from, _)| from == name)
+                    .map(|(_, to)| json!({"pkg": to, "dep_kinds": [{"kind": null}]}))
+                    .collect();
+                json!({"id": name, "deps": deps})
+            })
+            .collect();
+        let document =
+            json!({"workspace_members": own, "packages": packages, "resolve": {"nodes": nodes}});
+        Metadata::parse(&document).unwrap()
+    }
+
+    #[test]
+    fn a_dependency_to_the_left_is_right() {
+        let metadata = workspace(&["ovsdb", "model"], &[("model", "ovsdb")]);
+        assert_eq!(wrong_dependencies(&metadata), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_dependency_to_the_right_is_named() {
+        let metadata = workspace(&["ovsdb", "model"], &[("ovsdb", "model")]);
+        let wrong = wrong_dependencies(&metadata);
+        assert_eq!(
+            wrong,
+            ["crate ovsdb depends on model, which is not to its left"]
+        );
+    }
+
+    #[test]
+    fn a_crate_without_a_place_is_named() {
+        let wrong = wrong_dependencies(&workspace(&["loom"], &[]));
+        assert!(wrong[0].starts_with("crate loom has no place"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_runtime_far_below_a_pure_crate_is_found() {
+        let metadata = workspace(&["logic"], &[("logic", "helper"), ("helper", "tokio")]);
+        let package = metadata.own().next().unwrap();
+        assert_eq!(
+            impure_dependencies(&metadata, package),
+            ["pure crate logic depends on tokio"]
+        );
+    }
+
+    #[test]
+    fn clocks_and_files_are_found_outside_tests_and_comments() {
+        let text = "// std::fs\nlet now = Instant::now();\n#[cfg(test)]\nuse std::fs;\n";
+        assert_eq!(outside_words(text), [(2, "Instant::now")]);
+    }
+}
