@@ -1,0 +1,368 @@
+//! What a flow matches: a sorted set of fields with values and masks, in one canonical form.
+//!
+//! The canonical form is the finest that the switch itself distinguishes: packet registers in words of
+//! 32 bits, one kind of input port, VLAN identifier and priority apart, no field that is wholly
+//! wildcarded, and no packet type where it is Ethernet. So equality means equality for the switch.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use crate::error::{Error, Result};
+use crate::field::{Entry, Field, FieldValue, IntoValue, Needs, read_entry, write_entry};
+use crate::port::Port;
+use crate::wire::{Put, Reader};
+
+/// The conditions of a flow. Usable as a map key; equal exactly where a switch sees no difference.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Match {
+    /// Sorted by field, each field once.
+    fields: Vec<FieldValue>,
+    /// Entries that the table of fields does not know, sorted.
+    opaque: Vec<Box<[u8]>>,
+}
+
+/// A match names a field without the condition that a switch demands for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a match on {field} needs {needs:?} as well")]
+pub struct MissingPrerequisite {
+    /// The field that cannot be matched yet.
+    pub field: Field,
+    /// What it presupposes.
+    pub needs: Needs,
+}
+
+const ETH_IPV4: u128 = 0x0800;
+const ETH_ARP: u128 = 0x0806;
+const ETH_RARP: u128 = 0x8035;
+const ETH_IPV6: u128 = 0x86dd;
+const ETH_MPLS: u128 = 0x8847;
+const ETH_MPLS_MULTICAST: u128 = 0x8848;
+const ETH_NSH: u128 = 0x894f;
+
+impl Match {
+    /// Matches every packet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { fields: Vec::new(), opaque: Vec::new() }
+    }
+
+    /// Whether every packet matches.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.fields.is_empty() && self.opaque.is_empty()
+    }
+
+    /// The fields, in the table's order.
+    pub fn fields(&self) -> impl Iterator<Item = &FieldValue> {
+        self.fields.iter()
+    }
+
+    /// The entries that are not understood: header, value and mask as received.
+    pub fn opaque(&self) -> impl Iterator<Item = &[u8]> {
+        self.opaque.iter().map(AsRef::as_ref)
+    }
+
+    /// The condition on a field. Ask for the canonical field: registers of 32 bits, for example.
+    #[must_use]
+    pub fn get(&self, field: Field) -> Option<&FieldValue> {
+        self.position(field).ok().map(|at| &self.fields[at])
+    }
+
+    /// The value of a field all of whose bits are fixed.
+    #[must_use]
+    pub fn exact(&self, field: Field) -> Option<u128> {
+        self.get(field).filter(|f| f.is_exact()).map(FieldValue::value)
+    }
+
+    fn position(&self, field: Field) -> Result<usize, usize> {
+        self.fields.binary_search_by_key(&field, FieldValue::field)
+    }
+
+    /// Sets one field in canonical form, replacing only the bits that `entry` speaks of.
+    fn put(&mut self, entry: FieldValue) {
+        let field = entry.field();
+        match self.position(field) {
+            _ if entry.mask() == 0 => {}
+            Ok(at) => {
+                let old = self.fields[at];
+                let value = old.value() & !entry.mask() | entry.value();
+                self.fields[at] = FieldValue::masked(field, value, old.mask() | entry.mask());
+            }
+            Err(at) => self.fields.insert(at, entry),
+        }
+    }
+
+    /// Adds a condition, whatever the form in which it is given. Bits already fixed are replaced.
+    pub fn insert(&mut self, entry: FieldValue) {
+        let (field, value, mask) = (entry.field(), entry.value(), entry.mask());
+        match field {
+            Field::XReg(n) => self.put_words(n.wrapping_mul(2), 2, value, mask),
+            Field::XxReg(n) => self.put_words(n.wrapping_mul(4), 4, value, mask),
+            Field::InPort => {
+                let port = Port::from_u16(u16::try_from(value).unwrap_or(u16::MAX));
+                self.put(FieldValue::exact(Field::InPortOxm, port.into_value()));
+            }
+            Field::IpTos if mask & 0xfc == 0xfc => {
+                self.put(FieldValue::exact(Field::IpDscp, value >> 2));
+            }
+            Field::VlanTci if mask >> 13 == 0 || mask >> 13 == 7 => {
+                self.put(FieldValue::masked(Field::VlanVid, value, mask & 0x1fff));
+                self.put(FieldValue::masked(Field::VlanPcp, value >> 13, mask >> 13));
+            }
+            // Ethernet is what a packet is unless something else is said.
+            Field::PacketType if value == 0 => {}
+            _ => self.put(entry),
+        }
+    }
+
+    fn put_words(&mut self, first: u8, words: u8, value: u128, mask: u128) {
+        for word in 0..words {
+            let shift = 32 * u32::from(words - 1 - word);
+            let entry = FieldValue::masked(
+                Field::Reg(first.wrapping_add(word)),
+                value >> shift,
+                mask >> shift & 0xffff_ffff,
+            );
+            self.put(entry);
+        }
+    }
+
+    /// Adds what `needs` presupposes, where there is only one way to satisfy it and nothing is said yet.
+    fn imply(&mut self, needs: Needs) {
+        let (eth_type, protocol, icmp_type) = match needs {
+            Needs::None | Needs::Ct | Needs::VlanVid | Needs::Ip => return,
+            Needs::Mpls => (Some(ETH_MPLS), None, None),
+            Needs::Ipv4 => (Some(ETH_IPV4), None, None),
+            Needs::Ipv6 => (Some(ETH_IPV6), None, None),
+            Needs::Arp => (Some(ETH_ARP), None, None),
+            Needs::Nsh => (Some(ETH_NSH), None, None),
+            Needs::Tcp => (None, Some(6), None),
+            Needs::Udp => (None, Some(17), None),
+            Needs::Sctp => (None, Some(132), None),
+            Needs::Icmp4 => (Some(ETH_IPV4), Some(1), None),
+            Needs::Icmp6 | Needs::Nd => (Some(ETH_IPV6), Some(58), None),
+            Needs::NdSolicit => (Some(ETH_IPV6), Some(58), Some(135)),
+            Needs::NdAdvert => (Some(ETH_IPV6), Some(58), Some(136)),
+        };
+        for (field, value) in
+            [(Field::EthType, eth_type), (Field::IpProto, protocol), (Field::Icmpv6Type, icmp_type)]
+        {
+            if let Some(value) = value
+                && self.get(field).is_none()
+            {
+                self.put(FieldValue::exact(field, value));
+            }
+        }
+    }
+
+    /// Whether a switch would accept every field: a TCP port, for example, needs an IP version too.
+    ///
+    /// # Errors
+    /// The first field whose prerequisite is missing.
+    pub fn check(&self) -> Result<(), MissingPrerequisite> {
+        let missing = |f: &&FieldValue| !self.satisfies(f.field().info().needs);
+        match self.fields.iter().find(missing) {
+            Some(f) => Err(MissingPrerequisite { field: f.field(), needs: f.field().info().needs }),
+            None => Ok(()),
+        }
+    }
+
+    fn satisfies(&self, needs: Needs) -> bool {
+        let eth = |types: &[u128]| self.exact(Field::EthType).is_some_and(|t| types.contains(&t));
+        let proto = |p: u128| self.exact(Field::IpProto) == Some(p);
+        let ip = &[ETH_IPV4, ETH_IPV6];
+        let nd = |types: &[u128]| {
+            eth(&[ETH_IPV6])
+                && proto(58)
+                && self.exact(Field::Icmpv6Type).is_some_and(|t| types.contains(&t))
+        };
+        match needs {
+            Needs::None => true,
+            Needs::Ct => self.get(Field::CtState).is_some(),
+            Needs::VlanVid => self.get(Field::VlanVid).is_some(),
+            Needs::Mpls => eth(&[ETH_MPLS, ETH_MPLS_MULTICAST]),
+            Needs::Ipv4 => eth(&[ETH_IPV4]),
+            Needs::Ipv6 => eth(&[ETH_IPV6]),
+            Needs::Ip => eth(ip),
+            Needs::Arp => eth(&[ETH_ARP, ETH_RARP]),
+            Needs::Nsh => eth(&[ETH_NSH]),
+            Needs::Tcp => eth(ip) && proto(6),
+            Needs::Udp => eth(ip) && proto(17),
+            Needs::Sctp => eth(ip) && proto(132),
+            Needs::Icmp4 => eth(&[ETH_IPV4]) && proto(1),
+            Needs::Icmp6 => eth(&[ETH_IPV6]) && proto(58),
+            Needs::Nd => nd(&[135, 136]),
+            Needs::NdSolicit => nd(&[135]),
+            Needs::NdAdvert => nd(&[136]),
+        }
+    }
+}
+
+/// Building. Each method takes the match and gives it back, with what the field presupposes added
+/// where it is unambiguous: an IPv4 address adds the Ethernet type, a TCP port only the protocol.
+impl Match {
+    /// Fixes all of a field.
+    #[must_use]
+    pub fn with(self, field: Field, value: impl IntoValue) -> Self {
+        self.with_value(FieldValue::exact(field, value.into_value()))
+    }
+
+    /// Fixes some bits of a field.
+    #[must_use]
+    pub fn with_masked(self, field: Field, value: impl IntoValue, mask: impl IntoValue) -> Self {
+        self.with_value(FieldValue::masked(field, value.into_value(), mask.into_value()))
+    }
+
+    /// Fixes what `entry` says.
+    #[must_use]
+    pub fn with_value(mut self, entry: FieldValue) -> Self {
+        self.imply(entry.field().info().needs);
+        self.insert(entry);
+        self
+    }
+
+    /// The port of arrival.
+    #[must_use]
+    pub fn in_port(self, port: impl Into<Port>) -> Self {
+        self.with(Field::InPortOxm, port.into())
+    }
+
+    /// OpenFlow metadata: with OVN, the datapath's key.
+    #[must_use]
+    pub fn metadata(self, value: u64) -> Self {
+        self.with(Field::Metadata, value)
+    }
+
+    /// All of a 32-bit register.
+    #[must_use]
+    pub fn reg(self, n: u8, value: u32) -> Self {
+        self.with(Field::Reg(n), value)
+    }
+
+    /// Some bits of a 32-bit register.
+    #[must_use]
+    pub fn reg_masked(self, n: u8, value: u32, mask: u32) -> Self {
+        self.with_masked(Field::Reg(n), value, mask)
+    }
+
+    /// The Ethernet type.
+    #[must_use]
+    pub fn eth_type(self, value: u16) -> Self {
+        self.with(Field::EthType, value)
+    }
+
+    /// IPv4 packets.
+    #[must_use]
+    pub fn ip(self) -> Self {
+        self.eth_type(0x0800)
+    }
+
+    /// IPv6 packets.
+    #[must_use]
+    pub fn ipv6(self) -> Self {
+        self.eth_type(0x86dd)
+    }
+
+    /// ARP packets.
+    #[must_use]
+    pub fn arp(self) -> Self {
+        self.eth_type(0x0806)
+    }
+
+    /// The IP protocol. It needs [`Match::ip`] or [`Match::ipv6`] beside it.
+    #[must_use]
+    pub fn ip_proto(self, value: u8) -> Self {
+        self.with(Field::IpProto, value)
+    }
+
+    /// An Ethernet source.
+    #[must_use]
+    pub fn eth_src(self, address: [u8; 6]) -> Self {
+        self.with(Field::EthSrc, address)
+    }
+
+    /// An Ethernet destination.
+    #[must_use]
+    pub fn eth_dst(self, address: [u8; 6]) -> Self {
+        self.with(Field::EthDst, address)
+    }
+
+    /// An IPv4 destination.
+    #[must_use]
+    pub fn ipv4_dst(self, address: Ipv4Addr) -> Self {
+        self.with(Field::IpDst, address)
+    }
+
+    /// An IPv6 destination.
+    #[must_use]
+    pub fn ipv6_dst(self, address: Ipv6Addr) -> Self {
+        self.with(Field::Ipv6Dst, address)
+    }
+
+    /// Packets with this VLAN identifier.
+    #[must_use]
+    pub fn vlan_vid(self, vid: u16) -> Self {
+        self.with(Field::VlanVid, 0x1000 | vid & 0xfff)
+    }
+
+    /// Packets without a VLAN header.
+    #[must_use]
+    pub fn no_vlan(self) -> Self {
+        self.with(Field::VlanVid, 0u16)
+    }
+
+    /// Connection-tracking state bits: those of `mask` must be as in `value`.
+    #[must_use]
+    pub fn ct_state(self, value: u32, mask: u32) -> Self {
+        self.with_masked(Field::CtState, value, mask)
+    }
+}
+
+/// The binary form.
+impl Match {
+    /// Reads entries until the reader ends.
+    pub(crate) fn read_entries(reader: &mut Reader<'_>) -> Result<Self> {
+        let mut out = Self::new();
+        while !reader.is_empty() {
+            match read_entry(reader)? {
+                Entry::Known(entry) => out.insert(entry),
+                Entry::Opaque(bytes) => out.opaque.push(bytes),
+            }
+        }
+        out.opaque.sort();
+        Ok(out)
+    }
+
+    /// Writes the entries alone, in an order in which prerequisites come first.
+    pub(crate) fn write_entries(&self, out: &mut Vec<u8>) {
+        for entry in &self.fields {
+            write_entry(out, entry);
+        }
+        for entry in &self.opaque {
+            out.bytes(entry);
+        }
+    }
+
+    /// Reads a `struct ofp_match` with its padding (OpenFlow 1.5, section 7.2.3.1).
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        let kind = reader.u16()?;
+        if kind != 1 {
+            return Err(Error::BadValue { what: "match type", value: kind.into() });
+        }
+        let length = usize::from(reader.u16()?);
+        let entries =
+            length.checked_sub(4).ok_or(Error::BadLength { what: "match", length })?;
+        let out = Self::read_entries(&mut reader.sub(entries)?)?;
+        reader.skip_padding(length.next_multiple_of(8) - length);
+        Ok(out)
+    }
+
+    /// Writes a `struct ofp_match` with its padding.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.u16(1);
+        out.u16(0);
+        self.write_entries(out);
+        out.patch_len(start + 2, start);
+        out.pad8(start);
+    }
+}
