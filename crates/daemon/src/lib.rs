@@ -120,7 +120,7 @@ impl Daemon {
             None
         };
         args.check()?;
-        vlog::init(&identity.program);
+        vlog::init();
         for spec in &args.verbose {
             vlog::set_levels(spec).map_err(|reason| StartError::Verbose {
                 spec: spec.clone(),

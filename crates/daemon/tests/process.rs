@@ -204,13 +204,16 @@ fn the_log_file() {
     let sandbox = Sandbox::new();
     assert!(
         sandbox
-            .start("-vconsole:off -vdeep:dbg --detach --no-chdir --pidfile --log-file")
+            .start("-vconsole:off -vdeep:file:dbg --detach --no-chdir --pidfile --log-file")
             .status
             .success()
     );
     let pid = sandbox.pid().unwrap();
     let list = sandbox.ok(&["vlog/list"]);
-    assert!(list.contains("deep               OFF"), "{list}");
+    assert!(
+        list.contains("deep               OFF       INFO        DBG"),
+        "{list}"
+    );
     sandbox.ok(&["vlog/set", "unixctl:file:dbg"]);
     sandbox.ok(&["version"]);
     std::fs::rename(

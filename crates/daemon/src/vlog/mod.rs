@@ -91,7 +91,7 @@ impl Vlog {
 
 /// Makes this log the process's `tracing` subscriber. Calling it again, or after another subscriber
 /// was installed (as tests do), changes nothing.
-pub fn init(_program: &str) {
+pub fn init() {
     use tracing_subscriber::layer::SubscriberExt;
     let subscriber = tracing_subscriber::registry().with(layer::VlogLayer);
     let _ = tracing::subscriber::set_global_default(subscriber);
