@@ -23,6 +23,7 @@ pub mod flow;
 pub mod group;
 mod matching;
 mod port;
+mod property;
 mod wire;
 
 pub use action::Action;

@@ -7,7 +7,14 @@
 use crate::field::{Field, FieldValue, IntoValue, Subfield};
 use crate::port::Port;
 
+mod extra;
+mod instruction;
+mod large;
 mod types;
+mod wire;
+
+pub(crate) use instruction::{read_instructions, write_instructions};
+pub(crate) use wire::{read_actions, write_actions};
 
 pub use types::{
     Bundle, BundleAlgorithm, Controller, Ct, CtZone, HashFields, Learn, LearnSource, LearnSpec,
@@ -155,7 +162,8 @@ impl Action {
     /// Out of a port.
     #[must_use]
     pub fn output(port: impl Into<Port>) -> Self {
-        Self::Output { port: port.into(), max_len: 0 }
+        let port = port.into();
+        Self::Output { port, max_len: if port == Port::CONTROLLER { u16::MAX } else { 0 } }
     }
 
     /// Look up another table and come back.

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::Action;
-use crate::field::{FieldValue, Subfield};
+use crate::field::Subfield;
 use crate::port::Port;
 
 /// A packet for the controller.
@@ -245,11 +245,4 @@ pub struct Multipath {
     pub argument: u32,
     /// Where the number of the link goes.
     pub destination: Subfield,
-}
-
-/// A convenience for the actions inside [`Ct`].
-impl From<FieldValue> for Action {
-    fn from(value: FieldValue) -> Self {
-        Self::SetField(value)
-    }
 }

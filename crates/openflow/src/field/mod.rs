@@ -275,7 +275,7 @@ impl Subfield {
     /// Whether it is the whole field.
     #[must_use]
     pub const fn is_whole(self) -> bool {
-        self.offset == 0 && self.bits == self.field.whole().bits
+        !self.field.is_variable() && self.offset == 0 && self.bits == self.field.bits()
     }
 
     /// The mask of these bits within the field.

@@ -1,0 +1,99 @@
+//! Instructions, which hold a flow's actions (OpenFlow 1.5, section 7.2.5).
+
+use super::Action;
+use super::wire::{read_actions, write_actions};
+use crate::error::{Error, Result};
+use crate::wire::{Put, Reader};
+
+const GOTO_TABLE: u16 = 1;
+const WRITE_METADATA: u16 = 2;
+const WRITE_ACTIONS: u16 = 3;
+const APPLY_ACTIONS: u16 = 4;
+const CLEAR_ACTIONS: u16 = 5;
+
+/// The place of an instruction in the order in which a switch executes them.
+const fn rank(action: &Action) -> u8 {
+    match action {
+        Action::ClearActions => 1,
+        Action::WriteActions(_) => 2,
+        Action::WriteMetadata { .. } => 3,
+        Action::GotoTable(_) => 4,
+        Action::UnknownInstruction(_) => 5,
+        _ => 0,
+    }
+}
+
+/// Reads instructions until the reader ends: the actions to apply, then the others in their order.
+pub(crate) fn read_instructions(reader: &mut Reader<'_>) -> Result<Vec<Action>> {
+    let mut out = Vec::new();
+    while !reader.is_empty() {
+        let mut header = *reader;
+        let kind = header.u16()?;
+        let length = usize::from(header.u16()?);
+        if length < 8 || !length.is_multiple_of(8) {
+            return Err(Error::BadLength { what: "instruction", length });
+        }
+        let bytes = reader.take(length)?;
+        let mut body = Reader::new(&bytes[4..]);
+        match kind {
+            GOTO_TABLE => out.push(Action::GotoTable(body.u8()?)),
+            WRITE_METADATA => {
+                body.skip(4)?;
+                out.push(Action::WriteMetadata { value: body.u64()?, mask: body.u64()? });
+            }
+            WRITE_ACTIONS => {
+                body.skip(4)?;
+                out.push(Action::WriteActions(read_actions(&mut body)?));
+            }
+            APPLY_ACTIONS => {
+                body.skip(4)?;
+                out.extend(read_actions(&mut body)?);
+            }
+            CLEAR_ACTIONS => out.push(Action::ClearActions),
+            _ => out.push(Action::UnknownInstruction(bytes.into())),
+        }
+    }
+    out.sort_by_key(rank);
+    Ok(out)
+}
+
+fn instruction(out: &mut Vec<u8>, kind: u16, body: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.u16(kind);
+    out.u16(0);
+    body(out);
+    out.pad8(start);
+    out.patch_len(start + 2, start);
+}
+
+/// Writes a flow's actions as instructions. A flow that drops has none.
+pub(crate) fn write_instructions(out: &mut Vec<u8>, actions: &[Action]) {
+    if actions.iter().any(|action| rank(action) == 0) {
+        instruction(out, APPLY_ACTIONS, |out| {
+            out.zeros(4);
+            write_actions(out, actions);
+        });
+    }
+    let mut others: Vec<_> = actions.iter().filter(|action| rank(action) > 0).collect();
+    others.sort_by_key(|action| rank(action));
+    for action in others {
+        match action {
+            Action::ClearActions => instruction(out, CLEAR_ACTIONS, |out| out.zeros(4)),
+            Action::WriteActions(actions) => instruction(out, WRITE_ACTIONS, |out| {
+                out.zeros(4);
+                write_actions(out, actions);
+            }),
+            Action::WriteMetadata { value, mask } => instruction(out, WRITE_METADATA, |out| {
+                out.zeros(4);
+                out.u64(*value);
+                out.u64(*mask);
+            }),
+            Action::GotoTable(table) => instruction(out, GOTO_TABLE, |out| {
+                out.u8(*table);
+                out.zeros(3);
+            }),
+            Action::UnknownInstruction(bytes) => out.bytes(bytes),
+            _ => {}
+        }
+    }
+}
