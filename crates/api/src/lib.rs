@@ -1,1 +1,19 @@
-//! The declarative document.
+//! The declarative document: a network written down as YAML.
+//!
+//! [`read`] turns text into a [`Document`] or into problems, each with its line; [`plan`] compares a document
+//! with what the Northbound holds and gives the operations that make it so. Both are pure.
+//!
+//! This crate must not know sockets: whoever calls it fetches the rows and commits the operations.
+//!
+//! Invariants: a document with a problem is never planned. A plan touches only rows that the document owns
+//! (`external_ids:heddle-document`); planning again after the operations are committed gives nothing to do.
+
+mod check;
+pub mod document;
+mod fields;
+mod read;
+mod read_testbed;
+
+pub use document::Document;
+pub use fields::{Position, Problem};
+pub use read::read;
