@@ -11,6 +11,7 @@
 //!
 //! Standards: RFC 7047 and the extensions that `ovsdb-server(7)` documents.
 
+pub mod client;
 mod datum;
 mod datum_ops;
 mod error;

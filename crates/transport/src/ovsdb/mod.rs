@@ -1,0 +1,164 @@
+//! An OVSDB client for tokio: a task that owns a socket and an [`ovsdb::client::Session`].
+//!
+//! The task connects, connects again after a failure, and keeps the replica. The program takes
+//! [`Event`]s from the [`Client`] and sends transactions through a [`Handle`], which is cheap to clone.
+//!
+//! Invariants: the events, summed up, are the replica. The queue of events has a bound: while it is full
+//! nothing is read from the socket, except to get the reply to a transaction, so that a program that
+//! awaits a reply and does not take events meanwhile still gets it.
+
+mod task;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ::ovsdb::client::{Config, OpResult, Rows, TransactError};
+use ::ovsdb::{DatabaseSchema, Operation, RowChange, Str};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::Remote;
+
+/// How many events wait for the program, and how many requests for the task.
+const QUEUE: usize = 64;
+
+/// What a client tells the program.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The view is complete: the [`Event::Changes`] before this made it equal to the server's content.
+    Connected,
+    /// What one transaction did; or, before [`Event::Connected`], the difference to what was known.
+    Changes(Vec<RowChange>),
+    /// All conditions that were set are in force, and their rows were given out.
+    ConditionsApplied,
+    /// The connection ended. The rows stay; the client tries to connect again.
+    Disconnected,
+    /// The lock of the configuration is held.
+    LockAcquired,
+    /// It is held no longer.
+    LockLost,
+}
+
+/// The answer to a transaction.
+pub type TransactResult = Result<Vec<OpResult>, TransactError>;
+
+/// A connection to one database that keeps itself. Dropping it ends it.
+#[derive(Debug)]
+pub struct Client {
+    events: mpsc::Receiver<Event>,
+    handle: Handle,
+    task: JoinHandle<()>,
+}
+
+/// Sends requests to a client's task.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    requests: mpsc::Sender<Request>,
+    connected: Arc<AtomicBool>,
+    schema: watch::Receiver<Option<Arc<DatabaseSchema>>>,
+}
+
+#[derive(Debug)]
+enum Request {
+    Transact(Vec<Operation>, oneshot::Sender<TransactResult>),
+    Rows(Str, Rows),
+    Remotes(Vec<Remote>),
+}
+
+impl Client {
+    /// Connects to the first of `remotes` that answers, and to the next when it fails. Call it inside a
+    /// runtime. An empty list waits for [`Handle::set_remotes`].
+    #[must_use]
+    pub fn new(remotes: Vec<Remote>, config: Config) -> Self {
+        let (event_sender, events) = mpsc::channel(QUEUE);
+        let (requests, request_receiver) = mpsc::channel(QUEUE);
+        let (schema_sender, schema) = watch::channel(None);
+        let connected = Arc::new(AtomicBool::new(false));
+        let task = task::Task::new(
+            remotes,
+            config,
+            event_sender,
+            request_receiver,
+            schema_sender,
+            Arc::clone(&connected),
+        );
+        let task = tokio::spawn(task.run());
+        Self {
+            events,
+            handle: Handle {
+                requests,
+                connected,
+                schema,
+            },
+            task,
+        }
+    }
+
+    /// The next event. Cancelling loses none.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// An event that is there already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+
+    /// Where to send requests.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// As [`Handle::transact`].
+    ///
+    /// # Errors
+    /// See there.
+    pub async fn transact(&self, operations: Vec<Operation>) -> TransactResult {
+        self.handle.transact(operations).await
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Handle {
+    /// Runs a transaction. The changes that it makes are among the events before this returns.
+    ///
+    /// # Errors
+    /// When there is no connection, when it ends before the answer, or when the server refuses.
+    pub async fn transact(&self, operations: Vec<Operation>) -> TransactResult {
+        let (sender, receiver) = oneshot::channel();
+        let request = Request::Transact(operations, sender);
+        if self.requests.send(request).await.is_err() {
+            return Err(TransactError::NotConnected);
+        }
+        receiver.await.unwrap_or(Err(TransactError::Lost))
+    }
+
+    /// Changes which rows of a table are wanted; [`Event::ConditionsApplied`] follows.
+    pub async fn set_rows(&self, table: &str, rows: Rows) {
+        // A client that is gone wants no rows.
+        let _ = self.requests.send(Request::Rows(table.into(), rows)).await;
+    }
+
+    /// Changes the addresses. The connection ends if its address is not among them.
+    pub async fn set_remotes(&self, remotes: Vec<Remote>) {
+        let _ = self.requests.send(Request::Remotes(remotes)).await;
+    }
+
+    /// Whether the view is complete and follows the server.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Acquire)
+    }
+
+    /// The schema of the server, once it was connected.
+    #[must_use]
+    pub fn server_schema(&self) -> Option<Arc<DatabaseSchema>> {
+        self.schema.borrow().clone()
+    }
+}
