@@ -99,14 +99,16 @@ impl Datum {
             });
             Self::from_sorted_map(pairs)
         } else {
-            Self::from_sorted_set(merge(self.atoms(), new.atoms(), Atom::cmp, |a, b| {
-                if a.is_some() && b.is_some() {
-                    None
-                } else {
-                    a.or(b).cloned()
-                }
-            }))
+            Self::from_sorted_set(self.symmetric_difference(new))
         }
+    }
+
+    /// The elements of a set that only one of the two has.
+    pub(crate) fn symmetric_difference(&self, other: &Self) -> Vec<Atom> {
+        merge(self.atoms(), other.atoms(), Atom::cmp, |a, b| match (a, b) {
+            (Some(_), Some(_)) => None,
+            (a, b) => a.or(b).cloned(),
+        })
     }
 
     /// The value that the difference `diff` makes of `self`; the inverse of [`Datum::diff`].

@@ -12,18 +12,22 @@
 //! Standards: RFC 7047 and the extensions that `ovsdb-server(7)` documents.
 
 pub mod client;
+pub mod database;
 mod datum;
 mod datum_ops;
 mod error;
 pub mod json;
 pub mod operation;
+pub mod record;
 pub mod row;
 pub mod schema;
 pub mod value;
 
+pub use database::Database;
 pub use datum::Datum;
 pub use error::{Error, ErrorKind};
 pub use operation::Operation;
+pub use record::Record;
 pub use row::{Row, RowChange};
 pub use schema::{ColumnSchema, ColumnType, DatabaseSchema, TableSchema};
 pub use uuid::Uuid;

@@ -1,0 +1,112 @@
+//! The last commits by their ids, so that a client that comes back gets only what it missed.
+//!
+//! Ids of persistent commits are a function of the log, so a server that starts again knows them too.
+//!
+//! Invariant: what is kept is bounded by [`History::MAX_CHANGES`] changes of rows.
+
+use std::collections::{VecDeque, vec_deque};
+use std::sync::Arc;
+
+use sha1::{Digest, Sha1};
+
+use crate::record::Record;
+use crate::{RowChange, Uuid};
+
+#[derive(Debug)]
+pub(crate) struct History {
+    /// Each entry leads from the id of the one before it (or `base`) to its own.
+    entries: VecDeque<(Uuid, Arc<[RowChange]>)>,
+    base: Uuid,
+    /// The id of the last commit that has a record.
+    last_persistent: Uuid,
+    changes: usize,
+}
+
+/// The commits after one that a client knows, oldest first.
+#[derive(Debug)]
+pub struct Since<'a> {
+    entries: vec_deque::Iter<'a, (Uuid, Arc<[RowChange]>)>,
+}
+
+impl<'a> Iterator for Since<'a> {
+    type Item = &'a Arc<[RowChange]>;
+    fn next(&mut self) -> Option<Self::Item> {
+        self.entries.next().map(|entry| &entry.1)
+    }
+}
+
+impl Default for History {
+    fn default() -> Self {
+        let nil = Uuid::nil();
+        Self { entries: VecDeque::new(), base: nil, last_persistent: nil, changes: 0 }
+    }
+}
+
+impl History {
+    /// How many changes of rows are kept.
+    const MAX_CHANGES: usize = 1 << 16;
+
+    /// The id of the last commit; nil while there was none.
+    pub(crate) fn last_id(&self) -> Uuid {
+        self.entries.back().map_or(self.base, |entry| entry.0)
+    }
+
+    /// Says that the state without any further entries is that after the commit `id`.
+    pub(crate) fn set_base(&mut self, id: Uuid) {
+        *self = Self { base: id, last_persistent: id, ..Self::default() };
+    }
+
+    /// The id that the next commit will have. One with a record is known by all records so far; one without
+    /// is forgotten when the server ends, so it only must be new.
+    pub(crate) fn next_id(&self, record: Option<&Record>, revision: u64) -> Uuid {
+        let mut hash = Sha1::new();
+        match record {
+            Some(record) => {
+                hash.update(self.last_persistent.as_bytes());
+                hash.update(record.sha1());
+            }
+            None => {
+                hash.update(self.last_id().as_bytes());
+                hash.update(revision.to_be_bytes());
+            }
+        }
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.finalize()[..16]);
+        uuid::Builder::from_bytes(bytes).with_version(uuid::Version::Random).into_uuid()
+    }
+
+    /// Adds a commit.
+    pub(crate) fn push(&mut self, id: Uuid, persistent: bool, changes: Arc<[RowChange]>) {
+        if persistent {
+            self.last_persistent = id;
+        }
+        self.changes += changes.len();
+        self.entries.push_back((id, changes));
+        // An entry larger than the bound goes too: whoever missed it had better fetch everything.
+        while self.changes > Self::MAX_CHANGES
+            && let Some((id, changes)) = self.entries.pop_front()
+        {
+            self.changes -= changes.len();
+            self.base = id;
+        }
+    }
+
+    /// Forgets the last commits after a failure of the log; nobody has seen their ids.
+    pub(crate) fn forget(&mut self) {
+        let id = self.last_persistent;
+        self.set_base(id);
+    }
+
+    pub(crate) fn since(&self, id: Uuid) -> Option<Since<'_>> {
+        if id.is_nil() {
+            return None;
+        }
+        let start = if id == self.base {
+            0
+        } else {
+            // A client that comes back missed little, so the end is the place to look first.
+            self.entries.len() - self.entries.iter().rev().position(|entry| entry.0 == id)?
+        };
+        Some(Since { entries: self.entries.range(start..) })
+    }
+}

@@ -1,0 +1,161 @@
+//! Building the state from the records of a log, and taking commits back that the log refused.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+
+use super::commit::sum;
+use super::execute::Key;
+use super::{Commit, Database};
+use crate::record::{Record, SNAPSHOT_COMMENT};
+use crate::{Datum, Error, Row, RowChange, TableSchema, json};
+
+/// A record that does not fit the database.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// It is not JSON.
+    #[error("a record is not JSON")]
+    Json(#[from] serde_json::Error),
+    /// It is not a transaction of this database.
+    #[error("a record is not a transaction of this database: {0}")]
+    Content(Error),
+}
+
+impl From<Error> for ReplayError {
+    fn from(error: Error) -> Self {
+        Self::Content(error)
+    }
+}
+
+impl Database {
+    /// Carries out the next record of the log. The record was checked when it was made, so what it says is
+    /// taken as it is.
+    ///
+    /// # Errors
+    /// When the record is not one of this database; the state is then as before.
+    pub fn replay(&mut self, record: &Record) -> Result<(), ReplayError> {
+        let json: Value = serde_json::from_slice(record.data())?;
+        let object = json.as_object().ok_or_else(|| Error::syntax("object expected"))?;
+        let is_diff = object.get("_is_diff") == Some(&Value::Bool(true));
+        let mut changes = Vec::new();
+        for (name, rows) in object {
+            let Some(index) = self.schema.table_index(name) else {
+                if matches!(name.as_str(), "_date" | "_comment" | "_is_diff") {
+                    continue;
+                }
+                return Err(Error::syntax(format!("No table named {name}.")).into());
+            };
+            let rows = rows.as_object().ok_or_else(|| Error::syntax("object expected"))?;
+            for (uuid, columns) in rows {
+                changes.push(self.read_row(index, uuid, columns, is_diff)?);
+            }
+        }
+        self.apply(&changes);
+        let comment = object.get("_comment").and_then(Value::as_str);
+        let id = comment.and_then(|text| text.strip_prefix(SNAPSHOT_COMMENT));
+        if let (0, Some(id)) = (self.revision, id.and_then(json::parse_uuid)) {
+            self.history.set_base(id);
+        } else {
+            let id = self.history.next_id(Some(record), self.revision);
+            self.history.push(id, true, changes.into());
+        }
+        self.revision += 1;
+        Ok(())
+    }
+
+    fn read_row(
+        &self,
+        index: usize,
+        uuid: &str,
+        columns: &Value,
+        is_diff: bool,
+    ) -> Result<RowChange, Error> {
+        let bad = || Error::syntax(format!("\"{uuid}\" is not a valid UUID"));
+        let uuid = json::parse_uuid(uuid).ok_or_else(bad)?;
+        let table = &self.tables[index];
+        let old = table.row(&uuid).cloned();
+        let new = match (columns, &old) {
+            (Value::Null, None) => {
+                let text = format!("transaction deletes row {uuid} that does not exist");
+                return Err(Error::syntax(text));
+            }
+            (Value::Null, Some(_)) => None,
+            (_, Some(old)) => Some(read_columns(&table.schema, old, columns, is_diff)?),
+            (_, None) => {
+                let default = Row::default_of(&table.schema);
+                Some(read_columns(&table.schema, &default, columns, false)?)
+            }
+        };
+        let new = new.map(|mut row| {
+            row.set_revision(self.revision + 1);
+            Arc::new(row)
+        });
+        Ok(RowChange { table: table.schema.name.clone(), uuid, old, new })
+    }
+
+    /// Takes staged commits back that the log could not take, the last one first. Nobody has heard of them.
+    pub fn roll_back<'c>(&mut self, commits: impl DoubleEndedIterator<Item = &'c Commit>) {
+        for commit in commits.rev() {
+            let inverse: Vec<RowChange> = commit
+                .changes
+                .iter()
+                .map(|change| RowChange {
+                    table: change.table.clone(),
+                    uuid: change.uuid,
+                    old: change.new.clone(),
+                    new: change.old.clone(),
+                })
+                .collect();
+            self.apply(&inverse);
+        }
+        self.history.forget();
+    }
+
+    /// Puts changes into the tables that need no check.
+    fn apply(&mut self, changes: &[RowChange]) {
+        let mut deltas: FxHashMap<Key, i64> = FxHashMap::default();
+        for change in changes {
+            let Some(index) = self.schema.table_index(&change.table) else { continue };
+            let Ok(number) = u32::try_from(index) else { continue };
+            let key = (number, change.uuid);
+            let (old, new) = (change.old.as_deref(), change.new.as_deref());
+            self.tables[index].replace(change.uuid, change.new.clone());
+            self.weak.change(key, &self.references[index], old, new);
+            for column in &self.references[index] {
+                column.changes(old, new, true, |target, by| {
+                    if target != key {
+                        *deltas.entry(target).or_default() += by;
+                    }
+                });
+            }
+        }
+        for ((table, uuid), delta) in deltas {
+            if let Some(entry) = self.tables[table as usize].entry_mut(&uuid) {
+                entry.references = sum(entry.references, delta);
+            }
+        }
+    }
+}
+
+fn read_columns(
+    table: &TableSchema,
+    old: &Row,
+    columns: &Value,
+    is_diff: bool,
+) -> Result<Row, Error> {
+    let object = columns.as_object().ok_or_else(|| Error::syntax("row must be JSON object"))?;
+    let mut row = old.clone();
+    for (name, value) in object {
+        let at = json::column_index(table, name)?;
+        let column = &table.columns()[at].column_type;
+        let datum = if is_diff {
+            let diff = Datum::diff_from_json(column, value)?;
+            row[at].apply_diff(&diff, column)
+        } else {
+            Datum::from_json(column, value)?
+        };
+        row.set(at, datum);
+    }
+    Ok(row)
+}

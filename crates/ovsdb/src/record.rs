@@ -1,0 +1,166 @@
+//! Records: transactions in the form in which OVS's database files hold them.
+//!
+//! `{"_date": ms, "_comment": text, "_is_diff": true, <table>: {<uuid>: {<column>: <value>} | null}}`. With
+//! `_is_diff` the columns of a row that exists are differences as in `update2`; new rows have the columns that
+//! differ from their defaults. Ephemeral columns are not written.
+//!
+//! Invariant: applying the record of a commit to the state before it gives the state after it, ephemeral
+//! columns aside.
+
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use sha1::{Digest, Sha1};
+
+use crate::{Database, DatabaseSchema, RowChange, TableSchema, Uuid};
+
+/// One record, ready to be written.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record {
+    data: Arc<[u8]>,
+    sha1: [u8; 20],
+}
+
+impl std::fmt::Debug for Record {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.data))
+    }
+}
+
+/// What the comment of a snapshot begins with; the id of the state follows.
+pub(crate) const SNAPSHOT_COMMENT: &str = "snapshot of transaction ";
+
+impl Record {
+    /// A record of this JSON text.
+    pub fn new(mut json: Vec<u8>) -> Self {
+        json.push(b'\n');
+        let sha1 = Sha1::digest(&json).into();
+        Self { data: json.into(), sha1 }
+    }
+
+    /// The record that begins a log.
+    pub fn schema(schema: &DatabaseSchema) -> Self {
+        Self::new(schema.to_json_text().into_bytes())
+    }
+
+    /// The record of a commit; `None` when only ephemeral columns have changed.
+    pub(crate) fn commit(
+        schema: &DatabaseSchema,
+        changes: &[RowChange],
+        now: u64,
+        comment: &str,
+    ) -> Option<Self> {
+        let writes = |change: &RowChange| {
+            schema.table(&change.table).is_some_and(|table| is_persistent(table, change))
+        };
+        changes.iter().any(writes).then(|| Self::of(schema, changes.iter(), now, comment))
+    }
+
+    /// A record of everything that the database holds.
+    pub(crate) fn snapshot(db: &Database, now: u64) -> Self {
+        let contents: Vec<RowChange> = db.contents().collect();
+        let comment = format!("{SNAPSHOT_COMMENT}{}", db.last_id());
+        Self::of(db.schema(), contents.iter(), now, &comment)
+    }
+
+    fn of<'a>(
+        schema: &DatabaseSchema,
+        changes: impl Iterator<Item = &'a RowChange> + Clone,
+        now: u64,
+        comment: &str,
+    ) -> Self {
+        let transaction = Transaction { schema, changes, now, comment };
+        let json = serde_json::to_vec(&transaction)
+            .expect("a transaction is text, numbers and maps with text as keys");
+        Self::new(json)
+    }
+
+    /// The bytes of the record, which end with a newline.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// Their SHA-1.
+    pub const fn sha1(&self) -> &[u8; 20] {
+        &self.sha1
+    }
+}
+
+fn is_persistent(table: &TableSchema, change: &RowChange) -> bool {
+    match (&change.old, &change.new) {
+        (Some(old), Some(new)) => {
+            table.columns().iter().enumerate().any(|(at, c)| !c.ephemeral && old[at] != new[at])
+        }
+        _ => true,
+    }
+}
+
+struct Transaction<'c, I> {
+    schema: &'c DatabaseSchema,
+    changes: I,
+    now: u64,
+    comment: &'c str,
+}
+
+impl<'a, I: Iterator<Item = &'a RowChange> + Clone> Serialize for Transaction<'_, I> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_map(None)?;
+        let mut rest = self.changes.clone().peekable();
+        while let Some(first) = rest.peek() {
+            let name = &first.table;
+            let Some(table) = self.schema.table(name) else { break };
+            let changes: Vec<&RowChange> =
+                std::iter::from_fn(|| rest.next_if(|change| change.table == *table.name)).collect();
+            if changes.iter().any(|change| is_persistent(table, change)) {
+                out.serialize_entry(&table.name, &TableChanges { table, changes: &changes })?;
+            }
+        }
+        if !self.comment.is_empty() {
+            out.serialize_entry("_comment", self.comment)?;
+        }
+        out.serialize_entry("_is_diff", &true)?;
+        out.serialize_entry("_date", &self.now)?;
+        out.end()
+    }
+}
+
+struct TableChanges<'a> {
+    table: &'a TableSchema,
+    changes: &'a [&'a RowChange],
+}
+
+impl Serialize for TableChanges<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_map(None)?;
+        let mut buffer = Uuid::encode_buffer();
+        for change in self.changes.iter().filter(|change| is_persistent(self.table, change)) {
+            let uuid: &str = change.uuid.hyphenated().encode_lower(&mut buffer);
+            out.serialize_entry(uuid, &RowOfRecord { table: self.table, change })?;
+        }
+        out.end()
+    }
+}
+
+struct RowOfRecord<'a> {
+    table: &'a TableSchema,
+    change: &'a RowChange,
+}
+
+impl Serialize for RowOfRecord<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Some(new) = &self.change.new else { return serializer.serialize_none() };
+        let mut out = serializer.serialize_map(None)?;
+        for (at, column) in self.table.columns().iter().enumerate().filter(|(_, c)| !c.ephemeral) {
+            let value = &new[at];
+            match self.change.old.as_ref().map(|old| &old[at]) {
+                Some(old) if old == value => {}
+                Some(old) => {
+                    out.serialize_entry(&column.name, &old.diff(value, &column.column_type))?;
+                }
+                None if value.is_default_of(&column.column_type) => {}
+                None => out.serialize_entry(&column.name, value)?,
+            }
+        }
+        out.end()
+    }
+}
