@@ -31,11 +31,9 @@ impl Server {
         let db = dir.join("db");
         if !db.exists() {
             std::fs::write(dir.join("schema"), schema).unwrap();
-            let create = Command::new("ovsdb-tool")
-                .arg("create")
-                .arg(&db)
-                .arg(dir.join("schema"));
-            let mut create = { create }.stdout(Stdio::null()).spawn().unwrap();
+            let mut create = Command::new("ovsdb-tool");
+            create.arg("create").arg(&db).arg(dir.join("schema")).stdout(Stdio::null());
+            let mut create = create.spawn().unwrap();
             assert!(create.wait().unwrap().success());
         }
         let _ = std::fs::remove_file(dir.join("sock"));

@@ -137,6 +137,7 @@ impl Task {
 
     /// Connects, and serves requests meanwhile. Nothing when the addresses changed.
     async fn connect(&mut self, remote: &Remote) -> io::Result<Option<Connection>> {
+        let events = self.events.clone();
         let attempt = tokio::time::timeout(CONNECT_TIMEOUT, Connection::connect(remote));
         tokio::pin!(attempt);
         loop {
@@ -152,7 +153,7 @@ impl Task {
                         return Ok(None);
                     }
                 }
-                Ok(permit) = self.events.reserve(), if !self.queue.is_empty() => {
+                Ok(permit) = events.reserve(), if !self.queue.is_empty() => {
                     if let Some(event) = self.queue.pop_front() {
                         permit.send(event);
                     }
@@ -163,6 +164,7 @@ impl Task {
 
     /// Waits without a connection, for ever if there is no delay. False when the client is gone.
     async fn pause(&mut self, delay: Option<Duration>) -> bool {
+        let events = self.events.clone();
         let end = delay.map(|delay| tokio::time::Instant::now() + delay);
         loop {
             let sleep = async {
@@ -172,7 +174,7 @@ impl Task {
                 }
             };
             tokio::select! {
-                permit = self.events.reserve(), if !self.queue.is_empty() => {
+                permit = events.reserve(), if !self.queue.is_empty() => {
                     let Ok(permit) = permit else { return false };
                     if let Some(event) = self.queue.pop_front() {
                         permit.send(event);
@@ -221,6 +223,7 @@ impl Task {
             mut writer,
             ..
         } = connection;
+        let events = self.events.clone();
         let address = self.remotes.get(self.reconnect.address()).cloned();
         let mut input = BytesMut::with_capacity(READ);
         let mut output = BytesMut::new();
@@ -252,7 +255,7 @@ impl Task {
                         return Ended::Io(error);
                     }
                 }
-                permit = self.events.reserve(), if !self.queue.is_empty() => {
+                permit = events.reserve(), if !self.queue.is_empty() => {
                     let Ok(permit) = permit else { return Ended::Gone };
                     if let Some(event) = self.queue.pop_front() {
                         permit.send(event);
