@@ -22,6 +22,7 @@ pub mod field;
 pub mod flow;
 pub mod group;
 mod matching;
+pub mod message;
 mod port;
 mod property;
 mod wire;
@@ -31,6 +32,7 @@ pub use error::Error;
 pub use field::{Field, FieldValue, Subfield};
 pub use flow::{Flow, FlowFlags, FlowKey};
 pub use group::{Bucket, Group, GroupKind};
+pub use message::Message;
 pub use matching::{Match, MissingPrerequisite};
 pub use port::Port;
 

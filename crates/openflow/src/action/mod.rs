@@ -198,3 +198,19 @@ impl Action {
         Self::set_field(Field::TunId, key)
     }
 }
+
+/// Actions in bytes, as they stand in messages. Instructions among them are left out.
+#[must_use]
+pub fn encode(actions: &[Action]) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_actions(&mut out, actions);
+    out
+}
+
+/// Reads what [`encode`] wrote.
+///
+/// # Errors
+/// When the lengths contradict the bytes.
+pub fn decode(bytes: &[u8]) -> crate::error::Result<Vec<Action>> {
+    read_actions(&mut crate::wire::Reader::new(bytes))
+}
