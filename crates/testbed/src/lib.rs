@@ -1,1 +1,37 @@
-//! Hypervisors and virtual machines in network namespaces.
+//! Hypervisors and virtual machines on one machine, for the demo and for the system tests.
+//!
+//! A [`Hypervisor`] is a network namespace with a real `ovsdb-server` and `ovs-vswitchd` (userspace
+//! datapath) of its own; an [`Underlay`] joins hypervisors; a [`Vm`] is a namespace whose interface is
+//! plugged into `br-int` the way libvirt does it: `external_ids:iface-id` on the interface. A [`Probe`]
+//! sends real packets from a VM and says what came back.
+//!
+//! It must not know the compiler: what a network should do comes from the document, and the programs
+//! under test are started as processes.
+//!
+//! Invariant: **nothing is left behind, however the process ends.** Namespaces have no names; each is
+//! held by a thread of ours. Processes are started by such a thread and get a death signal when it ends.
+//! Files lie in one folder, which a watcher removes as soon as the pipe to us breaks. So even SIGKILL
+//! leaves no namespace, process or file, and any number of testbeds run side by side. Everything blocks,
+//! and every wait is for a condition with a limit.
+
+mod command;
+mod dhcp;
+mod hypervisor;
+mod namespace;
+mod probe;
+mod process;
+mod scratch;
+mod underlay;
+mod vm;
+mod wait;
+
+pub use command::run;
+pub use dhcp::Lease;
+pub use hypervisor::{Hypervisor, HypervisorSpec};
+pub use namespace::Namespace;
+pub use probe::{Answer, Echo, Outcome, Pinging, Probe, Responder};
+pub use process::Process;
+pub use scratch::Scratch;
+pub use underlay::Underlay;
+pub use vm::{Addressing, Vm, VmSpec};
+pub use wait::until;

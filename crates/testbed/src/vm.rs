@@ -1,0 +1,194 @@
+//! A virtual machine: a namespace with one interface, `eth0`, whose other end is a port of `br-int`.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context, Result};
+
+use crate::dhcp;
+use crate::hypervisor::Hypervisor;
+use crate::namespace::Namespace;
+
+/// How a VM comes by its addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Addressing {
+    /// These, each with the length of its prefix, and a default route by each of the gateways.
+    Static {
+        /// What `eth0` gets.
+        addresses: Vec<(IpAddr, u8)>,
+        /// At most one a family.
+        gateways: Vec<IpAddr>,
+    },
+    /// It asks, with [`Vm::lease`].
+    Dhcp,
+}
+
+/// What a VM is to be like.
+#[derive(Clone, Debug)]
+pub struct VmSpec {
+    /// Its name, for messages.
+    pub name: String,
+    /// The logical port that its interface belongs to.
+    pub port: String,
+    /// The address of its network card.
+    pub mac: String,
+    /// Its addresses.
+    pub addressing: Addressing,
+}
+
+/// A VM that runs.
+pub struct Vm {
+    spec: VmSpec,
+    interface: String,
+    database: String,
+    namespace: Namespace,
+}
+
+/// Names of interfaces are 15 bytes at most, so they are numbered instead of taken from the VM.
+static NUMBER: AtomicU32 = AtomicU32::new(1);
+
+impl Vm {
+    /// Makes a VM on `hypervisor` and plugs it in.
+    ///
+    /// # Errors
+    /// When the kernel or the switch refuses.
+    pub fn start(spec: VmSpec, hypervisor: &Hypervisor) -> Result<Self> {
+        let name = spec.name.clone();
+        Self::build(spec, hypervisor).with_context(|| format!("VM {name}"))
+    }
+
+    fn build(spec: VmSpec, hypervisor: &Hypervisor) -> Result<Self> {
+        let namespace = Namespace::new(&spec.name)?;
+        // The address of a VM is its own from the first packet: nobody else can have it here.
+        namespace.sysctl("ipv6/conf/default/accept_dad", "0")?;
+        namespace.sysctl("ipv6/conf/default/accept_ra", "0")?;
+        let interface = format!("tap{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        hypervisor.namespace().ip(&format!(
+            "link add {interface} type veth peer name eth0 address {} netns {}",
+            spec.mac,
+            namespace.path().display()
+        ))?;
+        hypervisor
+            .namespace()
+            .ip(&format!("link set {interface} up"))?;
+        namespace.command("ethtool -K eth0 tx off")?;
+        namespace.ip("link set eth0 up")?;
+        if let Addressing::Static {
+            addresses,
+            gateways,
+        } = &spec.addressing
+        {
+            configure(&namespace, addresses, gateways)?;
+        }
+        let vm = Self {
+            database: hypervisor.database(),
+            interface,
+            namespace,
+            spec,
+        };
+        vm.plug(hypervisor)?;
+        Ok(vm)
+    }
+
+    /// What it was asked to be.
+    pub fn spec(&self) -> &VmSpec {
+        &self.spec
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Its namespace.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// The interface of the hypervisor that belongs to it.
+    pub fn interface(&self) -> &str {
+        &self.interface
+    }
+
+    /// Makes the interface a port of `br-int` with the logical port's name on it, as libvirt does.
+    ///
+    /// # Errors
+    /// When the switch refuses.
+    pub fn plug(&self, hypervisor: &Hypervisor) -> Result<()> {
+        let interface = &self.interface;
+        let words = [
+            "--may-exist".to_owned(),
+            "add-port".to_owned(),
+            "br-int".to_owned(),
+            interface.clone(),
+            "--".to_owned(),
+            "set".to_owned(),
+            "Interface".to_owned(),
+            interface.clone(),
+            format!("external_ids:iface-id=\"{}\"", self.spec.port),
+            format!("external_ids:attached-mac=\"{}\"", self.spec.mac),
+        ];
+        hypervisor.vsctl(&words).map(drop)
+    }
+
+    /// Takes the port out of `br-int`; the VM goes on with its cable cut.
+    ///
+    /// # Errors
+    /// When the switch refuses.
+    pub fn unplug(&self, hypervisor: &Hypervisor) -> Result<()> {
+        hypervisor
+            .vsctl(&["--if-exists", "del-port", "br-int", &self.interface])
+            .map(drop)
+    }
+
+    /// Whether `hypervisor` is where it was plugged in.
+    pub fn is_on(&self, hypervisor: &Hypervisor) -> bool {
+        self.database == hypervisor.database()
+    }
+
+    /// Asks for a lease by DHCP, and sets what the answer says.
+    ///
+    /// # Errors
+    /// When nobody answers in time.
+    pub fn lease(&self) -> Result<dhcp::Lease> {
+        let mac = self.spec.mac.clone();
+        let lease = self
+            .namespace
+            .run(move || dhcp::ask("eth0", &mac))?
+            .with_context(|| format!("VM {}", self.spec.name))?;
+        let gateways: Vec<IpAddr> = lease.gateway.map(IpAddr::V4).into_iter().collect();
+        configure(
+            &self.namespace,
+            &[(IpAddr::V4(lease.address), lease.prefix)],
+            &gateways,
+        )?;
+        if let Some(mtu) = lease.mtu {
+            self.namespace.ip(&format!("link set eth0 mtu {mtu}"))?;
+        }
+        Ok(lease)
+    }
+
+    /// The words that put a person into the VM, for as long as it lives.
+    pub fn enter(&self) -> String {
+        enter(&self.namespace.path())
+    }
+}
+
+fn enter(path: &Path) -> String {
+    format!("nsenter --net={}", path.display())
+}
+
+fn configure(namespace: &Namespace, addresses: &[(IpAddr, u8)], gateways: &[IpAddr]) -> Result<()> {
+    for (address, prefix) in addresses {
+        let nodad = if address.is_ipv6() { "nodad" } else { "" };
+        namespace.ip(&format!("addr replace {address}/{prefix} dev eth0 {nodad}"))?;
+    }
+    for gateway in gateways {
+        let family = if gateway.is_ipv6() { "-6" } else { "-4" };
+        namespace.ip(&format!(
+            "{family} route replace default via {gateway} dev eth0"
+        ))?;
+    }
+    Ok(())
+}
