@@ -25,6 +25,8 @@ mod matching;
 pub mod message;
 mod port;
 mod property;
+pub mod session;
+pub mod sync;
 mod wire;
 
 pub use action::Action;

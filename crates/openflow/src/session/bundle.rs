@@ -1,0 +1,214 @@
+//! The life of a bundle, as the session drives it.
+//!
+//! Open, all messages, and close go out at once. When the close is answered every refusal is known:
+//! with one, the bundle is discarded; with none, it is committed. Open vSwitch itself would commit
+//! what is left of a bundle after a message was refused, which is not what a transaction is.
+
+use super::{Event, Pending, SendError, Session};
+use crate::message::{
+    BundleAdd, BundleControl, BundleControlKind, BundleFlags, ErrorMessage, HEADER, Message, TooLong,
+};
+
+/// The length of the longest message that fits into a bundle.
+const MAX_MESSAGE: usize = u16::MAX as usize - BundleAdd::OVERHEAD;
+
+/// A bundle on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BundleId(u32);
+
+/// Why a bundle cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BundleError {
+    /// One of its messages does not fit.
+    #[error("message {index} of the bundle: {error}")]
+    Message {
+        /// Which, counted from zero.
+        index: usize,
+        /// Why.
+        error: TooLong,
+    },
+    /// It cannot be sent now.
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+/// Why a bundle had no effect.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BundleFailure {
+    /// The messages that were refused, by their place in the bundle, and why.
+    pub messages: Vec<(usize, ErrorMessage)>,
+    /// Why the bundle itself was refused.
+    pub bundle: Option<ErrorMessage>,
+}
+
+impl std::fmt::Display for BundleFailure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.messages.first(), &self.bundle) {
+            (Some((index, error)), _) => {
+                write!(f, "message {index} refused: {error}")?;
+                let more = self.messages.len() - 1;
+                if more > 0 { write!(f, ", and {more} more") } else { Ok(()) }
+            }
+            (None, Some(error)) => write!(f, "bundle refused: {error}"),
+            (None, None) => f.write_str("bundle failed"),
+        }
+    }
+}
+
+impl std::error::Error for BundleFailure {}
+
+/// What a bundle's request awaits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    Open,
+    Close,
+    Commit,
+    Discard,
+}
+
+#[derive(Debug)]
+pub(super) struct Bundle {
+    /// The transaction number of each message, in order; they are consecutive but for the wrap.
+    first: u32,
+    count: u32,
+    failure: BundleFailure,
+    committed: bool,
+}
+
+impl Bundle {
+    /// The place of the message with this transaction number.
+    fn place(&self, xid: u32) -> Option<usize> {
+        // Zero is never used, so a number beyond the wrap is one less than the distance says.
+        let distance = if xid >= self.first {
+            xid - self.first
+        } else {
+            xid.wrapping_sub(self.first).wrapping_sub(1)
+        };
+        (distance < self.count).then_some(distance as usize)
+    }
+}
+
+impl Session {
+    /// Sends messages that take effect together and in this order, or not at all.
+    /// [`Event::Bundle`] says how it went.
+    ///
+    /// # Errors
+    /// When it cannot be sent; then nothing of it is.
+    pub fn bundle(&mut self, messages: &[Message]) -> Result<BundleId, BundleError> {
+        if !self.is_ready() {
+            return Err(SendError::NotReady.into());
+        }
+        let before = self.output.len();
+        let result = self.write_bundle(messages);
+        if result.is_err() {
+            self.output.truncate(before);
+            self.pending.retain(|_, pending| {
+                !matches!(pending, Pending::Bundle(id, _) if !self.bundles.contains_key(id))
+            });
+        }
+        result
+    }
+
+    fn write_bundle(&mut self, messages: &[Message]) -> Result<BundleId, BundleError> {
+        let id = BundleId(self.xid());
+        self.control(id, BundleControlKind::OpenRequest, Step::Open)?;
+        let mut first = None;
+        for (index, message) in messages.iter().enumerate() {
+            let xid = self.xid();
+            first.get_or_insert(xid);
+            let too_long = |error| BundleError::Message { index, error };
+            let message = message.encode(xid).map_err(too_long)?;
+            if message.len() > MAX_MESSAGE {
+                return Err(too_long(TooLong { length: message.len() + BundleAdd::OVERHEAD }));
+            }
+            debug_assert!(message.len() >= HEADER, "a message has a header");
+            let flags = BundleFlags::ATOMIC_ORDERED;
+            let add = BundleAdd { id: id.0, flags, message: message.into() };
+            self.push_as(xid, &Message::BundleAdd(add))?;
+        }
+        self.control(id, BundleControlKind::CloseRequest, Step::Close)?;
+        let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        let first = first.unwrap_or(0);
+        let failure = BundleFailure::default();
+        self.bundles.insert(id, Bundle { first, count, failure, committed: false });
+        Ok(id)
+    }
+
+    fn control(
+        &mut self,
+        id: BundleId,
+        kind: BundleControlKind,
+        step: Step,
+    ) -> Result<(), SendError> {
+        let xid = self.xid();
+        let control = BundleControl { id: id.0, kind, flags: BundleFlags::ATOMIC_ORDERED };
+        self.push_as(xid, &Message::BundleControl(control))?;
+        self.pending.insert(xid, Pending::Bundle(id, step));
+        Ok(())
+    }
+
+    /// A step was answered.
+    pub(super) fn bundle_reply(&mut self, id: BundleId, step: Step, message: &Message) {
+        let expected = match step {
+            Step::Open => BundleControlKind::OpenReply,
+            Step::Close => BundleControlKind::CloseReply,
+            Step::Commit => BundleControlKind::CommitReply,
+            Step::Discard => BundleControlKind::DiscardReply,
+        };
+        let good = matches!(message, Message::BundleControl(control) if control.kind == expected);
+        match step {
+            _ if !good => self.bundle_end(id),
+            Step::Open => {}
+            Step::Close => self.bundle_closed(id),
+            Step::Commit => {
+                if let Some(bundle) = self.bundles.get_mut(&id) {
+                    bundle.committed = true;
+                }
+                self.bundle_end(id);
+            }
+            Step::Discard => self.bundle_end(id),
+        }
+    }
+
+    fn bundle_closed(&mut self, id: BundleId) {
+        let Some(bundle) = self.bundles.get(&id) else { return };
+        let failed = !bundle.failure.messages.is_empty() || bundle.failure.bundle.is_some();
+        let (kind, step) = if failed {
+            (BundleControlKind::DiscardRequest, Step::Discard)
+        } else {
+            (BundleControlKind::CommitRequest, Step::Commit)
+        };
+        if self.control(id, kind, step).is_err() {
+            self.bundle_end(id);
+        }
+    }
+
+    /// A step was refused.
+    pub(super) fn bundle_step_refused(&mut self, id: BundleId, step: Step, error: ErrorMessage) {
+        let Some(bundle) = self.bundles.get_mut(&id) else { return };
+        bundle.failure.bundle.get_or_insert(error);
+        match step {
+            // The close is on its way and will be refused as well.
+            Step::Open => {}
+            Step::Close | Step::Commit | Step::Discard => self.bundle_end(id),
+        }
+    }
+
+    /// A message of a bundle was refused. Gives the error back if it belongs to no bundle.
+    pub(super) fn bundle_message_refused(
+        &mut self,
+        xid: u32,
+        error: ErrorMessage,
+    ) -> Option<ErrorMessage> {
+        let found = self.bundles.values_mut().find_map(|b| b.place(xid).map(|at| (b, at)));
+        let Some((bundle, place)) = found else { return Some(error) };
+        bundle.failure.messages.push((place, error));
+        None
+    }
+
+    fn bundle_end(&mut self, id: BundleId) {
+        let Some(bundle) = self.bundles.remove(&id) else { return };
+        let result = if bundle.committed { Ok(()) } else { Err(bundle.failure) };
+        self.events.push_back(Event::Bundle(id, result));
+    }
+}

@@ -1,0 +1,200 @@
+//! The smallest ordered list of changes that leads from one state of a switch to another.
+//!
+//! The order: groups come before the flows that use them; what goes, goes last, flows before groups.
+//! So no packet meets a flow whose group is missing, and none meets a gap between two flows.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::flow::{Flow, FlowKey};
+use crate::group::Group;
+use crate::message::{FlowMod, GroupCommand, GroupMod, Message};
+
+/// A change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mod {
+    /// Of flows.
+    Flow(Box<FlowMod>),
+    /// Of a group.
+    Group(Box<GroupMod>),
+}
+
+impl Mod {
+    /// Adds a flow, in place of one with the same key.
+    #[must_use]
+    pub fn add_flow(flow: Flow) -> Self {
+        Self::Flow(Box::new(FlowMod::add(flow)))
+    }
+
+    /// Removes a flow.
+    #[must_use]
+    pub fn delete_flow(key: FlowKey) -> Self {
+        Self::Flow(Box::new(FlowMod::delete(key)))
+    }
+
+    /// Changes a group.
+    #[must_use]
+    pub fn group(command: GroupCommand, group: Group) -> Self {
+        Self::Group(Box::new(GroupMod::new(command, group)))
+    }
+}
+
+impl From<Mod> for Message {
+    fn from(change: Mod) -> Self {
+        match change {
+            Mod::Flow(change) => Self::FlowMod(change),
+            Mod::Group(change) => Self::GroupMod(change),
+        }
+    }
+}
+
+/// How the flow of one key shall differ. `old` says what the switch is believed to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlowChange {
+    /// What it holds.
+    pub old: Option<Flow>,
+    /// What it shall hold.
+    pub new: Option<Flow>,
+}
+
+/// How the group of one number shall differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupChange {
+    /// What the switch holds.
+    pub old: Option<Group>,
+    /// What it shall hold.
+    pub new: Option<Group>,
+}
+
+/// The ordered list of changes for these differences. Those that change nothing are left out.
+#[must_use]
+pub fn order(
+    flows: impl IntoIterator<Item = FlowChange>,
+    groups: impl IntoIterator<Item = GroupChange>,
+) -> Vec<Mod> {
+    let mut out = Vec::new();
+    let mut last = Vec::new();
+    let mut very_last = Vec::new();
+    for GroupChange { old, new } in groups {
+        match (old, new) {
+            (Some(old), Some(new)) if old == new => {}
+            (Some(_), Some(new)) => out.push(Mod::group(GroupCommand::Modify, new)),
+            (None, Some(new)) => out.push(Mod::group(GroupCommand::Add, new)),
+            (Some(old), None) => very_last.push(Mod::Group(Box::new(GroupMod::delete(old.id)))),
+            (None, None) => {}
+        }
+    }
+    for FlowChange { old, new } in flows {
+        match (old, new) {
+            (Some(old), Some(new)) if old == new => {}
+            (_, Some(new)) => out.push(Mod::add_flow(new)),
+            (Some(old), None) => last.push(Mod::delete_flow(old.key)),
+            (None, None) => {}
+        }
+    }
+    out.append(&mut last);
+    out.append(&mut very_last);
+    out
+}
+
+/// What a switch holds, or shall hold.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// Flows by their keys.
+    pub flows: HashMap<FlowKey, Flow>,
+    /// Groups by their numbers.
+    pub groups: BTreeMap<u32, Group>,
+}
+
+impl State {
+    /// Puts flows and groups under their keys.
+    pub fn new(
+        flows: impl IntoIterator<Item = Flow>,
+        groups: impl IntoIterator<Item = Group>,
+    ) -> Self {
+        Self {
+            flows: flows.into_iter().map(|flow| (flow.key.clone(), flow)).collect(),
+            groups: groups.into_iter().map(|group| (group.id, group)).collect(),
+        }
+    }
+
+    /// The changes that turn `actual` into this, in an order that does not depend on history.
+    #[must_use]
+    pub fn diff(&self, actual: &Self) -> Vec<Mod> {
+        let mut keys: Vec<_> = self.flows.keys().chain(actual.flows.keys()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let flows = keys.into_iter().filter_map(|key| {
+            let (old, new) = (actual.flows.get(key), self.flows.get(key));
+            (old != new).then(|| FlowChange { old: old.cloned(), new: new.cloned() })
+        });
+        let mut ids: Vec<_> = self.groups.keys().chain(actual.groups.keys()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let groups = ids.into_iter().filter_map(|id| {
+            let (old, new) = (actual.groups.get(id), self.groups.get(id));
+            (old != new).then(|| GroupChange { old: old.cloned(), new: new.cloned() })
+        });
+        order(flows, groups)
+    }
+
+    /// Does to this what the switch does when it is told `change`.
+    pub fn apply(&mut self, change: &Mod) {
+        use crate::message::FlowCommand;
+        match change {
+            Mod::Flow(change) => match change.command {
+                FlowCommand::Add => {
+                    self.flows.insert(change.flow.key.clone(), change.flow.clone());
+                }
+                FlowCommand::DeleteStrict => {
+                    self.flows.remove(&change.flow.key);
+                }
+                // The others depend on what the match covers, which only the switch decides.
+                FlowCommand::Modify | FlowCommand::ModifyStrict | FlowCommand::Delete => {}
+            },
+            Mod::Group(change) => match change.command {
+                GroupCommand::Delete => {
+                    self.groups.remove(&change.group.id);
+                }
+                GroupCommand::Add | GroupCommand::Modify | GroupCommand::AddOrModify => {
+                    self.groups.insert(change.group.id, change.group.clone());
+                }
+                GroupCommand::InsertBucket | GroupCommand::RemoveBucket => {}
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::Action;
+    use crate::matching::Match;
+
+    fn flow(reg: u32, group: Option<u32>) -> Flow {
+        Flow::new(3, 7, Match::new().reg(1, reg), group.map(Action::Group).into_iter().collect())
+    }
+
+    fn group(id: u32) -> Group {
+        Group { id, ..Group::default() }
+    }
+
+    #[test]
+    fn groups_come_first_and_what_goes_goes_last() {
+        let desired = State::new([flow(1, Some(5)), flow(2, None)], [group(5)]);
+        let actual = State::new([flow(1, Some(4)), flow(2, None), flow(3, Some(4))], [group(4)]);
+        let mods = desired.diff(&actual);
+        assert_eq!(
+            mods,
+            [
+                Mod::group(GroupCommand::Add, group(5)),
+                Mod::add_flow(flow(1, Some(5))),
+                Mod::delete_flow(flow(3, None).key),
+                Mod::Group(Box::new(GroupMod::delete(4))),
+            ]
+        );
+        let mut state = actual;
+        mods.iter().for_each(|change| state.apply(change));
+        assert_eq!(state, desired);
+        assert_eq!(desired.diff(&state), []);
+    }
+}
