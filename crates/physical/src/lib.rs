@@ -32,6 +32,24 @@
 //! - Table numbers, registers, flag bits and user data are those of OVN 23.03 (see [`tables`],
 //!   [`opcode`]), so that its tools read our switch.
 
+mod address;
+mod emit;
+mod facts;
+mod fixed;
+mod lflow;
 pub mod local;
+mod multicast;
+mod neighbours;
 pub mod opcode;
+mod output;
+mod physical;
+mod port_security;
+mod ports;
+mod reach;
 pub mod tables;
+mod tunnels;
+mod world;
+
+pub use facts::{Encapsulation, Endpoint, Fact, Settings, Tunnel, Zone};
+pub use output::{Body, Changes, Diagnostic, FlowChange, GroupChange};
+pub use physical::Physical;
