@@ -9,11 +9,14 @@
 //! (`external_ids:heddle-document`); planning again after the operations are committed gives nothing to do.
 
 mod check;
+mod desired;
 pub mod document;
 mod fields;
+pub mod plan;
 mod read;
 mod read_testbed;
 
 pub use document::Document;
 pub use fields::{Position, Problem};
+pub use plan::{Clash, Northbound, Plan, plan};
 pub use read::read;
