@@ -6,6 +6,7 @@
 //! This crate must not know OVN, nor what is in a database or a flow. Invariant: every queue between a
 //! socket and the program has a bound; a peer that is slow or sends garbage costs one connection.
 
+pub mod openflow;
 pub mod ovsdb;
 pub mod reconnect;
 pub mod remote;

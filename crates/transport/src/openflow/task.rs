@@ -1,0 +1,273 @@
+//! The task of a client.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::time::{Duration, Instant};
+
+use ::openflow::Message;
+use ::openflow::session::{
+    self, BundleId, Config, Reply, RequestId, Session, SessionError,
+};
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Error, Event, Request, Result};
+use crate::Remote;
+use crate::reconnect::Reconnect;
+use crate::stream::{Connection, error_text};
+
+/// How long an attempt to connect, the greeting included, may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How much is read at once.
+const READ: usize = 64 << 10;
+/// While that much waits to be sent, no requests are taken.
+const MAX_OUTPUT: usize = 16 << 20;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("connection closed by peer")]
+    Closed,
+    #[error("connection dropped ({})", error_text(.0))]
+    Io(io::Error),
+    #[error("{0}")]
+    Session(#[from] SessionError),
+    #[error("no greeting from the switch")]
+    NoGreeting,
+    #[error("client is gone")]
+    Gone,
+}
+
+pub(super) struct Task {
+    remote: Remote,
+    config: Config,
+    reconnect: Reconnect,
+    queue: VecDeque<Event>,
+    events: mpsc::Sender<Event>,
+    requests: mpsc::Receiver<Request>,
+}
+
+/// What is bound to one connection.
+struct Live {
+    session: Session,
+    asked: HashMap<RequestId, oneshot::Sender<Result<Reply>>>,
+    bundles: HashMap<BundleId, oneshot::Sender<Result<()>>>,
+    dropped: u64,
+}
+
+impl Task {
+    pub(super) fn new(
+        remote: Remote,
+        config: Config,
+        events: mpsc::Sender<Event>,
+        requests: mpsc::Receiver<Request>,
+    ) -> Self {
+        let reconnect = Reconnect::new(1);
+        Self { remote, config, reconnect, queue: VecDeque::new(), events, requests }
+    }
+
+    /// Runs until the client is dropped.
+    pub(super) async fn run(mut self) {
+        loop {
+            let quiet = self.reconnect.is_hopeless();
+            let remote = self.remote.clone();
+            if !quiet {
+                tracing::info!(target: "rconn", "{remote}: connecting...");
+            }
+            let attempt = tokio::time::timeout(CONNECT_TIMEOUT, Connection::connect(&remote));
+            let attempt = match attempt.await {
+                Ok(result) => result,
+                Err(_) => Err(io::ErrorKind::TimedOut.into()),
+            };
+            match attempt {
+                Ok(connection) => {
+                    let ended = self.converse(connection).await;
+                    if let Ended::Gone = ended {
+                        return;
+                    }
+                    tracing::info!(target: "rconn", "{remote}: {ended}");
+                }
+                Err(error) if !quiet => {
+                    let text = error_text(&error);
+                    tracing::info!(target: "rconn", "{remote}: connection failed ({text})");
+                }
+                Err(_) => {}
+            }
+            let delay = self.reconnect.failed(Instant::now());
+            if !self.pause(delay).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits without a connection. False when the client is gone.
+    async fn pause(&mut self, delay: Duration) -> bool {
+        let events = self.events.clone();
+        let sleep = tokio::time::sleep(delay);
+        tokio::pin!(sleep);
+        loop {
+            tokio::select! {
+                permit = events.reserve(), if !self.queue.is_empty() => {
+                    let Ok(permit) = permit else { return false };
+                    if let Some(event) = self.queue.pop_front() {
+                        permit.send(event);
+                    }
+                }
+                request = self.requests.recv() => match request {
+                    // Who asked may be gone.
+                    Some(Request::Ask(_, reply)) => drop(reply.send(Err(Error::NotConnected))),
+                    Some(Request::Bundle(_, reply)) => drop(reply.send(Err(Error::NotConnected))),
+                    Some(Request::Send(_)) => {}
+                    None => return false,
+                },
+                () = &mut sleep => return true,
+            }
+        }
+    }
+
+    /// Runs a session over a connection until it ends.
+    async fn converse(&mut self, connection: Connection) -> Ended {
+        let mut live = Live {
+            session: Session::new(self.config.clone(), Instant::now()),
+            asked: HashMap::new(),
+            bundles: HashMap::new(),
+            dropped: 0,
+        };
+        let ended = self.pump(&mut live, connection).await;
+        if live.session.is_ready() {
+            self.queue.push_back(Event::Disconnected);
+        }
+        ended
+    }
+
+    async fn pump(&mut self, live: &mut Live, connection: Connection) -> Ended {
+        let Connection { mut reader, mut writer, .. } = connection;
+        let events = self.events.clone();
+        let greeting = Instant::now() + CONNECT_TIMEOUT;
+        let mut input = BytesMut::with_capacity(READ);
+        let mut output = BytesMut::new();
+        loop {
+            if let Some(bytes) = live.session.poll_transmit() {
+                output.extend_from_slice(&bytes);
+            }
+            let ready = live.session.is_ready();
+            let timeout = if ready { live.session.poll_timeout() } else { Some(greeting) };
+            tokio::select! {
+                read = reader.read_buf(&mut input) => {
+                    match read {
+                        Ok(0) => return Ended::Closed,
+                        Ok(_) => {}
+                        Err(error) => return Ended::Io(error),
+                    }
+                    let result = live.session.handle_bytes(&input, Instant::now());
+                    input.clear();
+                    input.reserve(READ);
+                    self.take_events(live);
+                    if let Err(error) = result {
+                        // The farewell is a courtesy; the switch may have gone already.
+                        let farewell = live.session.poll_transmit().unwrap_or_default();
+                        let _ = writer.write_all(&farewell).await;
+                        return error.into();
+                    }
+                }
+                written = writer.write_buf(&mut output), if output.has_remaining() => {
+                    if let Err(error) = written {
+                        return Ended::Io(error);
+                    }
+                }
+                permit = events.reserve(), if !self.queue.is_empty() => {
+                    let Ok(permit) = permit else { return Ended::Gone };
+                    if let Some(event) = self.queue.pop_front() {
+                        permit.send(event);
+                    }
+                    // There is room for what the session still holds.
+                    self.take_events(live);
+                }
+                request = self.requests.recv(), if ready && output.len() < MAX_OUTPUT => {
+                    let Some(request) = request else { return Ended::Gone };
+                    live.request(request);
+                }
+                () = sleep_until(timeout), if timeout.is_some() => {
+                    if !ready {
+                        return Ended::NoGreeting;
+                    }
+                    if let Err(error) = live.session.handle_timeout(Instant::now()) {
+                        return error.into();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives replies to those who wait, and moves what nobody asked for to the queue.
+    fn take_events(&mut self, live: &mut Live) {
+        while let Some(event) = live.session.poll_event() {
+            match event {
+                session::Event::Ready => {
+                    tracing::info!(target: "rconn", "{}: connected", self.remote);
+                    self.reconnect.connected(Instant::now());
+                    self.queue.push_back(Event::Connected);
+                }
+                session::Event::Message(message) => {
+                    // Only packets come in floods; what else a switch says is rare and matters.
+                    let packet = matches!(
+                        message,
+                        Message::PacketIn(_) | Message::PacketInStandard(_)
+                    );
+                    if packet && self.queue.len() >= self.config.max_events {
+                        live.dropped += 1;
+                        if live.dropped.is_power_of_two() {
+                            let dropped = live.dropped;
+                            tracing::warn!(target: "rconn", "{}: {dropped} packets dropped", self.remote);
+                        }
+                        continue;
+                    }
+                    self.queue.push_back(Event::Message(message));
+                }
+                session::Event::Reply(id, result) => {
+                    if let Some(reply) = live.asked.remove(&id) {
+                        let _ = reply.send(result.map_err(Error::from));
+                    }
+                }
+                session::Event::Bundle(id, result) => {
+                    if let Some(reply) = live.bundles.remove(&id) {
+                        let _ = reply.send(result.map_err(Error::from));
+                    }
+                }
+                session::Event::Refused(xid, error) => {
+                    tracing::warn!(target: "rconn", "{}: message {xid} refused: {error}", self.remote);
+                }
+                session::Event::Malformed(error) => {
+                    tracing::warn!(target: "rconn", "{}: bad message left out: {error}", self.remote);
+                }
+            }
+        }
+    }
+}
+
+impl Live {
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Send(message) => {
+                if let Err(error) = self.session.send(&message) {
+                    tracing::warn!(target: "rconn", "{} not sent: {error}", message.name());
+                }
+            }
+            Request::Ask(message, reply) => match self.session.request(&message) {
+                Ok(id) => drop(self.asked.insert(id, reply)),
+                Err(error) => drop(reply.send(Err(error.into()))),
+            },
+            Request::Bundle(messages, reply) => match self.session.bundle(&messages) {
+                Ok(id) => drop(self.bundles.insert(id, reply)),
+                Err(error) => drop(reply.send(Err(error.into()))),
+            },
+        }
+    }
+}
+
+async fn sleep_until(time: Option<Instant>) {
+    if let Some(time) = time {
+        tokio::time::sleep_until(time.into()).await;
+    }
+}
