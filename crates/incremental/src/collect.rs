@@ -30,13 +30,20 @@ where
     /// What came (+1) and went (-1), sorted by key and item.
     fn edits(&self, source: &Table<S::Key, S::Value>) -> Vec<(K, V, i64)> {
         let mut edits = Vec::new();
-        let mut emitted = Vec::new();
+        let (mut before, mut after) = (Vec::new(), Vec::new());
         for (key, old, new) in source.delta() {
-            for (value, sign) in [(old, -1), (new, 1)] {
-                let Some(value) = value else { continue };
-                (self.emit)(key, value, &mut emitted);
-                edits.extend(emitted.drain(..).map(|(key, item)| (key, item, sign)));
+            if let Some(old) = old {
+                (self.emit)(key, old, &mut before);
             }
+            if let Some(new) = new {
+                (self.emit)(key, new, &mut after);
+            }
+            // An entry may emit very much of which little changed.
+            if !before.is_empty() && !after.is_empty() {
+                drop_common(&mut before, &mut after);
+            }
+            edits.extend(before.drain(..).map(|(key, item)| (key, item, -1)));
+            edits.extend(after.drain(..).map(|(key, item)| (key, item, 1)));
         }
         edits.sort_unstable_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
         edits
@@ -70,4 +77,22 @@ where
     fn reads(&self) -> usize {
         0
     }
+}
+
+/// Takes from two lists what they have in common, and sorts the rest.
+fn drop_common<T: Ord>(a: &mut Vec<T>, b: &mut Vec<T>) {
+    a.sort_unstable();
+    b.sort_unstable();
+    let mut theirs = std::mem::take(b).into_iter().peekable();
+    let mut only_a = Vec::new();
+    for item in a.drain(..) {
+        while let Some(other) = theirs.next_if(|other| *other < item) {
+            b.push(other);
+        }
+        if theirs.next_if(|other| *other == item).is_none() {
+            only_a.push(item);
+        }
+    }
+    b.extend(theirs);
+    *a = only_a;
 }

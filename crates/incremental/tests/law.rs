@@ -45,6 +45,12 @@ fn program(threads: usize) -> Program {
     let by_sum = build.collect("by sum", large, |key, sum| {
         [(*sum, key % 4), (sum / 2, *key)]
     });
+    let words = build.collect("words", joined, |_, joined| {
+        joined
+            .iter()
+            .map(|part| (part % 3, u16::from(*part)))
+            .collect::<Vec<_>>()
+    });
     let report = build.rule("report", by_sum, move |cx, sum| {
         let sizes = if sum % 3 == 0 {
             cx.entries(by_sum).len()
@@ -52,7 +58,8 @@ fn program(threads: usize) -> Program {
             0
         };
         let twin = cx.get(by_sum, &(sum + 1)).map_or(0, |group| group.len());
-        format!("{:?} {twin} {sizes}", cx.get(by_sum, sum))
+        let words: Vec<_> = cx.items(words, &((sum % 3) as u8)).collect();
+        format!("{:?} {twin} {sizes} {words:?}", cx.get(by_sum, sum))
     });
     build.watch(report);
     let mut engine = build.build();
