@@ -105,9 +105,11 @@ impl Datum {
 
     /// The elements of a set that only one of the two has.
     pub(crate) fn symmetric_difference(&self, other: &Self) -> Vec<Atom> {
-        merge(self.atoms(), other.atoms(), Atom::cmp, |a, b| match (a, b) {
-            (Some(_), Some(_)) => None,
-            (a, b) => a.or(b).cloned(),
+        merge(self.atoms(), other.atoms(), Atom::cmp, |a, b| {
+            match (a, b) {
+                (Some(_), Some(_)) => None,
+                (a, b) => a.or(b).cloned(),
+            }
         })
     }
 

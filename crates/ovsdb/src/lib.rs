@@ -17,10 +17,12 @@ mod datum;
 mod datum_ops;
 mod error;
 pub mod json;
+pub mod log;
 pub mod operation;
 pub mod record;
 pub mod row;
 pub mod schema;
+pub mod server;
 pub mod value;
 
 pub use database::Database;

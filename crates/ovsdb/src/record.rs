@@ -35,7 +35,18 @@ impl Record {
     pub fn new(mut json: Vec<u8>) -> Self {
         json.push(b'\n');
         let sha1 = Sha1::digest(&json).into();
-        Self { data: json.into(), sha1 }
+        Self {
+            data: json.into(),
+            sha1,
+        }
+    }
+
+    /// A record as it stands in a file, with its newline.
+    pub fn from_file(data: &[u8]) -> Self {
+        Self {
+            data: data.into(),
+            sha1: Sha1::digest(data).into(),
+        }
     }
 
     /// The record that begins a log.
@@ -51,9 +62,14 @@ impl Record {
         comment: &str,
     ) -> Option<Self> {
         let writes = |change: &RowChange| {
-            schema.table(&change.table).is_some_and(|table| is_persistent(table, change))
+            schema
+                .table(&change.table)
+                .is_some_and(|table| is_persistent(table, change))
         };
-        changes.iter().any(writes).then(|| Self::of(schema, changes.iter(), now, comment))
+        changes
+            .iter()
+            .any(writes)
+            .then(|| Self::of(schema, changes.iter(), now, comment))
     }
 
     /// A record of everything that the database holds.
@@ -69,7 +85,12 @@ impl Record {
         now: u64,
         comment: &str,
     ) -> Self {
-        let transaction = Transaction { schema, changes, now, comment };
+        let transaction = Transaction {
+            schema,
+            changes,
+            now,
+            comment,
+        };
         let json = serde_json::to_vec(&transaction)
             .expect("a transaction is text, numbers and maps with text as keys");
         Self::new(json)
@@ -88,9 +109,11 @@ impl Record {
 
 fn is_persistent(table: &TableSchema, change: &RowChange) -> bool {
     match (&change.old, &change.new) {
-        (Some(old), Some(new)) => {
-            table.columns().iter().enumerate().any(|(at, c)| !c.ephemeral && old[at] != new[at])
-        }
+        (Some(old), Some(new)) => table
+            .columns()
+            .iter()
+            .enumerate()
+            .any(|(at, c)| !c.ephemeral && old[at] != new[at]),
         _ => true,
     }
 }
@@ -108,11 +131,19 @@ impl<'a, I: Iterator<Item = &'a RowChange> + Clone> Serialize for Transaction<'_
         let mut rest = self.changes.clone().peekable();
         while let Some(first) = rest.peek() {
             let name = &first.table;
-            let Some(table) = self.schema.table(name) else { break };
+            let Some(table) = self.schema.table(name) else {
+                break;
+            };
             let changes: Vec<&RowChange> =
                 std::iter::from_fn(|| rest.next_if(|change| change.table == *table.name)).collect();
             if changes.iter().any(|change| is_persistent(table, change)) {
-                out.serialize_entry(&table.name, &TableChanges { table, changes: &changes })?;
+                out.serialize_entry(
+                    &table.name,
+                    &TableChanges {
+                        table,
+                        changes: &changes,
+                    },
+                )?;
             }
         }
         if !self.comment.is_empty() {
@@ -133,9 +164,19 @@ impl Serialize for TableChanges<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_map(None)?;
         let mut buffer = Uuid::encode_buffer();
-        for change in self.changes.iter().filter(|change| is_persistent(self.table, change)) {
+        for change in self
+            .changes
+            .iter()
+            .filter(|change| is_persistent(self.table, change))
+        {
             let uuid: &str = change.uuid.hyphenated().encode_lower(&mut buffer);
-            out.serialize_entry(uuid, &RowOfRecord { table: self.table, change })?;
+            out.serialize_entry(
+                uuid,
+                &RowOfRecord {
+                    table: self.table,
+                    change,
+                },
+            )?;
         }
         out.end()
     }
@@ -148,9 +189,17 @@ struct RowOfRecord<'a> {
 
 impl Serialize for RowOfRecord<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(new) = &self.change.new else { return serializer.serialize_none() };
+        let Some(new) = &self.change.new else {
+            return serializer.serialize_none();
+        };
         let mut out = serializer.serialize_map(None)?;
-        for (at, column) in self.table.columns().iter().enumerate().filter(|(_, c)| !c.ephemeral) {
+        for (at, column) in self
+            .table
+            .columns()
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| !c.ephemeral)
+        {
             let value = &new[at];
             match self.change.old.as_ref().map(|old| &old[at]) {
                 Some(old) if old == value => {}

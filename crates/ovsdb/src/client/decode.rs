@@ -4,7 +4,9 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 
 use super::layout::{Column, Layout, Table};
 use crate::json::parse_uuid;
@@ -65,7 +67,11 @@ impl<'de> Visitor<'de> for UpdatesSeed<'_> {
         let mut out = Vec::new();
         while let Some(name) = map.next_key::<Str>()? {
             match self.layout.table(&name) {
-                Some(table) => map.next_value_seed(TableSeed { form: self.form, table, out: &mut out })?,
+                Some(table) => map.next_value_seed(TableSeed {
+                    form: self.form,
+                    table,
+                    out: &mut out,
+                })?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -95,7 +101,10 @@ impl<'de> Visitor<'de> for TableSeed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(uuid) = map.next_key::<Id>()?.map(|id| id.0) {
-            let update = map.next_value_seed(RowUpdateSeed { form: self.form, table: self.table })?;
+            let update = map.next_value_seed(RowUpdateSeed {
+                form: self.form,
+                table: self.table,
+            })?;
             if let Some(update) = update {
                 self.out.push((self.table.index, uuid, update));
             }
@@ -200,7 +209,9 @@ impl<'de> Visitor<'de> for DatumSeed<'_> {
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Datum, E> {
-        AtomSeed(self.0.key.atomic).visit_bool(value).map(Datum::one)
+        AtomSeed(self.0.key.atomic)
+            .visit_bool(value)
+            .map(Datum::one)
     }
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Datum, E> {
@@ -225,16 +236,22 @@ impl<'de> Visitor<'de> for DatumSeed<'_> {
         match (tag.as_deref(), &self.0.value) {
             (Some("set"), None) => {
                 let atoms = AtomsSeed(self.0.key.atomic);
-                Ok(Datum::set(seq.next_element_seed(atoms)?.ok_or_else(missing)?))
+                Ok(Datum::set(
+                    seq.next_element_seed(atoms)?.ok_or_else(missing)?,
+                ))
             }
             (Some("map"), Some(value)) => {
                 let pairs = PairsSeed(self.0.key.atomic, value.atomic);
-                Ok(Datum::map(seq.next_element_seed(pairs)?.ok_or_else(missing)?))
+                Ok(Datum::map(
+                    seq.next_element_seed(pairs)?.ok_or_else(missing)?,
+                ))
             }
             (Some("uuid"), None) if self.0.key.atomic == AtomicType::Uuid => {
                 Ok(Datum::one(seq.next_element::<Id>()?.ok_or_else(missing)?.0))
             }
-            (tag, _) => Err(A::Error::custom(format!("value does not begin with {tag:?} here"))),
+            (tag, _) => Err(A::Error::custom(format!(
+                "value does not begin with {tag:?} here"
+            ))),
         }
     }
 }
@@ -309,8 +326,12 @@ impl<'de> Visitor<'de> for PairSeed {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let missing = || A::Error::custom("pair is not complete");
-        let key = seq.next_element_seed(AtomSeed(self.0))?.ok_or_else(missing)?;
-        let value = seq.next_element_seed(AtomSeed(self.1))?.ok_or_else(missing)?;
+        let key = seq
+            .next_element_seed(AtomSeed(self.0))?
+            .ok_or_else(missing)?;
+        let value = seq
+            .next_element_seed(AtomSeed(self.1))?
+            .ok_or_else(missing)?;
         Ok((key, value))
     }
 }
@@ -320,11 +341,16 @@ struct AtomSeed(AtomicType);
 
 impl AtomSeed {
     fn wrong<T, E: serde::de::Error>(&self, found: &str) -> Result<T, E> {
-        Err(E::custom(format!("{found} where {} is expected", self.0.name())))
+        Err(E::custom(format!(
+            "{found} where {} is expected",
+            self.0.name()
+        )))
     }
 
     fn real<E: serde::de::Error>(value: f64) -> Result<Atom, E> {
-        Real::new(value).map(Atom::Real).ok_or_else(|| E::custom("number out of range"))
+        Real::new(value)
+            .map(Atom::Real)
+            .ok_or_else(|| E::custom("number out of range"))
     }
 }
 
@@ -383,7 +409,8 @@ impl<'de> Visitor<'de> for AtomSeed {
             return self.wrong("array");
         }
         let uuid = seq.next_element::<Id>()?;
-        uuid.map(|id| Atom::Uuid(id.0)).ok_or_else(|| A::Error::custom("uuid is missing"))
+        uuid.map(|id| Atom::Uuid(id.0))
+            .ok_or_else(|| A::Error::custom("uuid is missing"))
     }
 }
 
@@ -393,6 +420,8 @@ struct Id(Uuid);
 impl<'de> serde::Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Str::deserialize(deserializer)?;
-        parse_uuid(&text).map(Self).ok_or_else(|| D::Error::custom("not a valid UUID"))
+        parse_uuid(&text)
+            .map(Self)
+            .ok_or_else(|| D::Error::custom("not a valid UUID"))
     }
 }

@@ -30,7 +30,11 @@ impl Framer {
     /// The next whole message. Whether it is JSON is for the reader of the message to find out; what
     /// cannot even begin one is given out as it stands.
     pub fn next_message(&mut self) -> Option<Vec<u8>> {
-        let blank = self.buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let blank = self
+            .buffer
+            .iter()
+            .take_while(|byte| byte.is_ascii_whitespace())
+            .count();
         if self.scanned == 0 && blank > 0 {
             self.buffer.drain(..blank);
         }

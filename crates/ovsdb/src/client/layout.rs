@@ -32,20 +32,48 @@ pub(super) struct Column {
 
 impl Layout {
     /// What of `monitors` the server has.
-    pub(super) fn new(client: &DatabaseSchema, server: DatabaseSchema, monitors: &[Monitor]) -> Self {
+    pub(super) fn new(
+        client: &DatabaseSchema,
+        server: DatabaseSchema,
+        monitors: &[Monitor],
+    ) -> Self {
         let tables = monitors.iter().filter_map(|monitor| {
             let index = client.table_index(&monitor.table)?;
             let theirs = server.table(&monitor.table)?;
             let ours = &client.tables()[index];
-            let columns = ours.columns().iter().enumerate().filter_map(|(index, column)| {
-                let wanted = monitor.columns.as_ref().is_none_or(|some| some.contains(&column.name));
-                let column_type = &theirs.column(&column.name).filter(|_| wanted)?.column_type;
-                let same = atomic_types(column_type) == atomic_types(&column.column_type);
-                same.then(|| (column.name.clone(), Column { index, column_type: column_type.clone() }))
-            });
-            Some((monitor.table.clone(), Table { index, columns: columns.collect() }))
+            let columns = ours
+                .columns()
+                .iter()
+                .enumerate()
+                .filter_map(|(index, column)| {
+                    let wanted = monitor
+                        .columns
+                        .as_ref()
+                        .is_none_or(|some| some.contains(&column.name));
+                    let column_type = &theirs.column(&column.name).filter(|_| wanted)?.column_type;
+                    let same = atomic_types(column_type) == atomic_types(&column.column_type);
+                    same.then(|| {
+                        (
+                            column.name.clone(),
+                            Column {
+                                index,
+                                column_type: column_type.clone(),
+                            },
+                        )
+                    })
+                });
+            Some((
+                monitor.table.clone(),
+                Table {
+                    index,
+                    columns: columns.collect(),
+                },
+            ))
         });
-        Self { tables: tables.collect(), server }
+        Self {
+            tables: tables.collect(),
+            server,
+        }
     }
 
     pub(super) fn table(&self, name: &str) -> Option<&Table> {
@@ -55,7 +83,10 @@ impl Layout {
     /// The same operations without what the server's schema lacks: columns are left out, and an operation
     /// on an unknown table becomes a comment, so that the results keep their places.
     pub(super) fn adapt(&self, operations: &[Operation]) -> Vec<Operation> {
-        operations.iter().map(|operation| super::message::adapt(operation, &self.server)).collect()
+        operations
+            .iter()
+            .map(|operation| super::message::adapt(operation, &self.server))
+            .collect()
     }
 
     /// Whether the server has the column.
@@ -78,12 +109,18 @@ impl Table {
 
     /// The type at the server of the column that stands at `index` in the client's schema.
     pub(super) fn server_type(&self, index: usize) -> Option<&ColumnType> {
-        self.columns.values().find(|column| column.index == index).map(|column| &column.column_type)
+        self.columns
+            .values()
+            .find(|column| column.index == index)
+            .map(|column| &column.column_type)
     }
 }
 
 type Atomic = (crate::AtomicType, Option<crate::AtomicType>);
 
 fn atomic_types(column: &ColumnType) -> Atomic {
-    (column.key.atomic, column.value.as_ref().map(|value| value.atomic))
+    (
+        column.key.atomic,
+        column.value.as_ref().map(|value| value.atomic),
+    )
 }

@@ -26,7 +26,11 @@ pub(super) struct Message<'a> {
 }
 
 /// A request as text.
-pub(super) fn request(id: u64, method: &str, params: impl Serialize) -> serde_json::Result<Vec<u8>> {
+pub(super) fn request(
+    id: u64,
+    method: &str,
+    params: impl Serialize,
+) -> serde_json::Result<Vec<u8>> {
     struct Request<'a, P> {
         id: u64,
         method: &'a str,
@@ -83,7 +87,13 @@ impl Serialize for MonitorRequests<'_> {
         for monitor in self.monitors {
             if let Some(table) = self.layout.table(&monitor.table) {
                 let rows = self.conditional.then_some(&monitor.rows);
-                out.serialize_entry(&monitor.table, &[MonitorRequest { table: Some(table), rows }])?;
+                out.serialize_entry(
+                    &monitor.table,
+                    &[MonitorRequest {
+                        table: Some(table),
+                        rows,
+                    }],
+                )?;
             }
         }
         out.end()
@@ -101,7 +111,10 @@ impl Serialize for ConditionChanges<'_> {
         let mut out = serializer.serialize_map(None)?;
         for monitor in &self.monitors {
             if self.layout.table(&monitor.table).is_some() {
-                let change = MonitorRequest { table: None, rows: Some(&monitor.rows) };
+                let change = MonitorRequest {
+                    table: None,
+                    rows: Some(&monitor.rows),
+                };
                 out.serialize_entry(&monitor.table, &[change])?;
             }
         }
@@ -162,23 +175,41 @@ pub(super) fn transact_reply(
     };
     // Operations behind the one that failed have null. An error that stands behind all of the
     // operations is one of the commit.
-    if let Some(at) = results.iter().position(|result| result.get("error").is_some()) {
+    if let Some(at) = results
+        .iter()
+        .position(|result| result.get("error").is_some())
+    {
         return Ok(Err(refusal(Some(at), &results[at])));
     }
     Ok(Ok(results.into_iter().map(op_result).collect()))
 }
 
 fn refusal(operation: Option<usize>, error: &serde_json::Value) -> TransactError {
-    let text = |key: &str| error.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+    let text = |key: &str| {
+        error
+            .get(key)
+            .and_then(|v| v.as_str())
+            .unwrap_or_default()
+            .to_owned()
+    };
     let tag = match error.get("error") {
         Some(_) => text("error"),
-        None => error.as_str().map_or_else(|| error.to_string(), str::to_owned),
+        None => error
+            .as_str()
+            .map_or_else(|| error.to_string(), str::to_owned),
     };
-    TransactError::Refused { operation, error: tag, details: text("details") }
+    TransactError::Refused {
+        operation,
+        error: tag,
+        details: text("details"),
+    }
 }
 
 fn op_result(mut result: serde_json::Value) -> OpResult {
-    let uuid = result.pointer("/uuid/1").and_then(|v| v.as_str()).and_then(parse_uuid);
+    let uuid = result
+        .pointer("/uuid/1")
+        .and_then(|v| v.as_str())
+        .and_then(parse_uuid);
     let count = result.get("count").and_then(serde_json::Value::as_u64);
     let rows = match result.get_mut("rows").map(serde_json::Value::take) {
         Some(serde_json::Value::Array(rows)) => rows,
@@ -197,17 +228,27 @@ pub(super) fn adapt(operation: &Operation, server: &DatabaseSchema) -> Operation
     let mut operation = operation.clone();
     let (table, condition) = match &operation {
         Operation::Insert { table, .. } => (table, &[][..]),
-        Operation::Select { table, condition, .. }
-        | Operation::Update { table, condition, .. }
-        | Operation::Mutate { table, condition, .. }
+        Operation::Select {
+            table, condition, ..
+        }
+        | Operation::Update {
+            table, condition, ..
+        }
+        | Operation::Mutate {
+            table, condition, ..
+        }
         | Operation::Delete { table, condition }
-        | Operation::Wait { table, condition, .. } => (table, &condition[..]),
+        | Operation::Wait {
+            table, condition, ..
+        } => (table, &condition[..]),
         _ => return operation,
     };
     let known = server.table(table).cloned();
     let Some(known) = known.filter(|known| condition.iter().all(|c| has_column(known, c))) else {
         let comment = format!("left out: the database has no such table or column ({table})");
-        return Operation::Comment { comment: comment.into() };
+        return Operation::Comment {
+            comment: comment.into(),
+        };
     };
     match &mut operation {
         Operation::Insert { row, .. } | Operation::Update { row, .. } => {

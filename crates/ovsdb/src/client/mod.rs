@@ -46,8 +46,17 @@ impl Config {
     /// Monitors every table and every row of the schema, takes no lock, probes every five seconds.
     #[must_use]
     pub fn all(schema: Arc<DatabaseSchema>) -> Self {
-        let tables = schema.tables().iter().map(|table| Monitor::all(table.name.clone())).collect();
-        Self { schema, tables, lock: None, probe_interval: Some(Duration::from_secs(5)) }
+        let tables = schema
+            .tables()
+            .iter()
+            .map(|table| Monitor::all(table.name.clone()))
+            .collect();
+        Self {
+            schema,
+            tables,
+            lock: None,
+            probe_interval: Some(Duration::from_secs(5)),
+        }
     }
 
     /// As [`Config::all`], of these tables only.
@@ -57,7 +66,10 @@ impl Config {
         tables: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let tables = tables.into_iter().map(Monitor::all).collect();
-        Self { tables, ..Self::all(schema) }
+        Self {
+            tables,
+            ..Self::all(schema)
+        }
     }
 
     /// The same, holding a lock.
@@ -83,7 +95,11 @@ impl Monitor {
     /// All of a table.
     #[must_use]
     pub fn all(table: impl Into<Str>) -> Self {
-        Self { table: table.into(), columns: None, rows: Rows::All }
+        Self {
+            table: table.into(),
+            columns: None,
+            rows: Rows::All,
+        }
     }
 }
 
@@ -106,9 +122,15 @@ impl Rows {
         values: impl IntoIterator<Item = T>,
     ) -> Self {
         let column = column.into();
-        let clauses = values.into_iter().map(|value| Condition::equal(column.clone(), value));
+        let clauses = values
+            .into_iter()
+            .map(|value| Condition::equal(column.clone(), value));
         let clauses: Vec<Condition> = clauses.collect();
-        if clauses.is_empty() { Self::None } else { Self::Any(clauses) }
+        if clauses.is_empty() {
+            Self::None
+        } else {
+            Self::Any(clauses)
+        }
     }
 }
 

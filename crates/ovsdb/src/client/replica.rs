@@ -21,7 +21,11 @@ impl Replica {
     /// A copy of nothing.
     #[must_use]
     pub fn new(schema: Arc<DatabaseSchema>) -> Self {
-        let tables = schema.tables().iter().map(|_| FxHashMap::default()).collect();
+        let tables = schema
+            .tables()
+            .iter()
+            .map(|_| FxHashMap::default())
+            .collect();
         Self { schema, tables }
     }
 
@@ -39,7 +43,10 @@ impl Replica {
 
     /// The rows of `table`, in no order.
     pub fn rows(&self, table: &str) -> impl Iterator<Item = (&Uuid, &Arc<Row>)> {
-        self.schema.table_index(table).into_iter().flat_map(|at| &self.tables[at])
+        self.schema
+            .table_index(table)
+            .into_iter()
+            .flat_map(|at| &self.tables[at])
     }
 
     /// How many rows there are in all.
@@ -102,7 +109,10 @@ impl Replica {
         for (table, seen) in seen.iter().enumerate() {
             let rows = self.tables[table].keys();
             let gone: Vec<Uuid> = rows.filter(|uuid| !seen.contains(uuid)).copied().collect();
-            changes.extend(gone.into_iter().filter_map(|uuid| self.put(table, uuid, None)));
+            changes.extend(
+                gone.into_iter()
+                    .filter_map(|uuid| self.put(table, uuid, None)),
+            );
         }
         changes
     }
@@ -126,6 +136,11 @@ impl Replica {
             Some(row) => rows.insert(uuid, Arc::clone(row)),
             None => rows.remove(&uuid),
         };
-        Some(RowChange { table: self.schema.tables()[table].name.clone(), uuid, old, new })
+        Some(RowChange {
+            table: self.schema.tables()[table].name.clone(),
+            uuid,
+            old,
+            new,
+        })
     }
 }

@@ -9,9 +9,7 @@ use serde_json::value::RawValue;
 use super::decode::{self, Form};
 use super::layout::Layout;
 use super::message::{self, ConditionChanges, Message, MonitorName, MonitorRequests, Transact};
-use super::{
-    Config, Event, Framer, Replica, RequestId, Rows, SessionError, TransactError,
-};
+use super::{Config, Event, Framer, Replica, RequestId, Rows, SessionError, TransactError};
 use crate::{DatabaseSchema, Operation, Str, Uuid};
 
 /// A client's session with one database, over any number of connections.
@@ -57,6 +55,7 @@ enum Pending {
     Monitor(Method),
     Conditions,
     Lock,
+    Unlock,
     Echo,
     Transact,
 }
@@ -141,7 +140,9 @@ impl Session {
     /// Whether replies to transactions are outstanding.
     #[must_use]
     pub fn awaits_reply(&self) -> bool {
-        self.pending.values().any(|pending| *pending == Pending::Transact)
+        self.pending
+            .values()
+            .any(|pending| *pending == Pending::Transact)
     }
 
     /// Begins on a new connection.
@@ -159,10 +160,15 @@ impl Session {
     /// Ends the connection: transactions that have no answer fail, the lock is lost, the rows stay.
     pub fn handle_disconnected(&mut self) {
         let lost = std::mem::take(&mut self.pending);
-        let mut lost: Vec<_> =
-            lost.into_iter().filter(|(_, what)| *what == Pending::Transact).collect();
+        let mut lost: Vec<_> = lost
+            .into_iter()
+            .filter(|(_, what)| *what == Pending::Transact)
+            .collect();
         lost.sort_unstable_by_key(|(id, _)| *id);
-        self.events.extend(lost.into_iter().map(|(id, _)| Event::Reply(id, Err(TransactError::Lost))));
+        self.events.extend(
+            lost.into_iter()
+                .map(|(id, _)| Event::Reply(id, Err(TransactError::Lost))),
+        );
         self.hold_lock(false);
         if self.conditions.in_flight || !self.conditions.unsent.is_empty() {
             // Rows that a new condition adds can be older than the last transaction.
@@ -245,15 +251,24 @@ impl Session {
         };
         let operations = layout.adapt(operations);
         let database = self.config.schema.name.clone();
-        let params = Transact { database: &database, operations: &operations };
+        let params = Transact {
+            database: &database,
+            operations: &operations,
+        };
         Ok(self.request(Pending::Transact, "transact", params))
     }
 
     /// Changes which rows of a table are wanted. [`Event::ConditionsApplied`] follows when all changes
     /// are in force. A table that is not monitored is left alone.
     pub fn set_rows(&mut self, table: &str, rows: Rows) {
-        let at = self.config.tables.iter().position(|monitor| monitor.table == table);
-        let Some(at) = at.filter(|at| self.config.tables[*at].rows != rows) else { return };
+        let at = self
+            .config
+            .tables
+            .iter()
+            .position(|monitor| monitor.table == table);
+        let Some(at) = at.filter(|at| self.config.tables[*at].rows != rows) else {
+            return;
+        };
         self.config.tables[at].rows = rows;
         if !self.conditions.unsent.contains(&at) {
             self.conditions.unsent.push(at);
@@ -261,11 +276,37 @@ impl Session {
         self.send_conditions();
     }
 
+    /// Asks for another lock, or for none. The one that is held is given back.
+    pub fn set_lock(&mut self, name: Option<Str>) {
+        if self.config.lock == name {
+            return;
+        }
+        let before = std::mem::replace(&mut self.config.lock, name.clone());
+        if self.phase == Phase::Idle {
+            return;
+        }
+        if let Some(before) = before {
+            self.request(Pending::Unlock, "unlock", [&before]);
+            self.hold_lock(false);
+        }
+        if let Some(name) = name {
+            self.request(Pending::Lock, "lock", [&name]);
+        }
+    }
+
+    /// Whether the lock of the configuration is held.
+    #[must_use]
+    pub fn holds_lock(&self) -> bool {
+        self.lock_held
+    }
+
     fn send_conditions(&mut self) {
         if self.phase != Phase::Live || self.conditions.in_flight {
             return;
         }
-        let Some(layout) = self.layout.take() else { return };
+        let Some(layout) = self.layout.take() else {
+            return;
+        };
         let unsent = std::mem::take(&mut self.conditions.unsent);
         if self.conditions.unconditional {
             self.events.push_back(Event::ConditionsApplied);
@@ -274,18 +315,31 @@ impl Session {
             let monitors = unsent.iter().map(|at| &tables[*at]).collect();
             let database = self.config.schema.name.clone();
             let name = MonitorName(&database);
-            let changes = ConditionChanges { layout: &layout, monitors };
-            self.request(Pending::Conditions, "monitor_cond_change", (&name, &name, changes));
+            let changes = ConditionChanges {
+                layout: &layout,
+                monitors,
+            };
+            self.request(
+                Pending::Conditions,
+                "monitor_cond_change",
+                (&name, &name, changes),
+            );
             self.conditions.in_flight = true;
         }
         self.layout = Some(layout);
     }
 
     fn send_monitor(&mut self, method: Method) {
-        let Some(layout) = self.layout.take() else { return };
+        let Some(layout) = self.layout.take() else {
+            return;
+        };
         let tables = self.config.tables.clone();
         let conditional = method != Method::Plain;
-        let requests = MonitorRequests { layout: &layout, monitors: &tables, conditional };
+        let requests = MonitorRequests {
+            layout: &layout,
+            monitors: &tables,
+            conditional,
+        };
         let database = self.config.schema.name.clone();
         let name = MonitorName(&database);
         let pending = Pending::Monitor(method);
@@ -297,8 +351,10 @@ impl Session {
         }
         self.layout = Some(layout);
         // The request carries the conditions as they are now.
-        self.conditions =
-            Conditions { unconditional: !conditional, ..Conditions::default() };
+        self.conditions = Conditions {
+            unconditional: !conditional,
+            ..Conditions::default()
+        };
     }
 
     fn request<P: serde::Serialize>(
@@ -317,13 +373,19 @@ impl Session {
 
     fn notification(&mut self, method: &str, message: &Message<'_>) -> Result<(), SessionError> {
         let params = || -> serde_json::Result<Vec<&RawValue>> {
-            message.params.map_or_else(|| Ok(Vec::new()), |raw| serde_json::from_str(raw.get()))
+            message
+                .params
+                .map_or_else(|| Ok(Vec::new()), |raw| serde_json::from_str(raw.get()))
         };
         match method {
             "echo" => self.output.push_back(message::echo_reply(message)?),
             "update" | "update2" => {
                 if let [_, updates] = params()?[..] {
-                    let form = if method == "update" { Form::Rows } else { Form::Differences };
+                    let form = if method == "update" {
+                        Form::Rows
+                    } else {
+                        Form::Differences
+                    };
                     self.update(updates, form)?;
                 }
             }
@@ -375,18 +437,24 @@ impl Session {
     }
 
     fn reply(&mut self, message: &Message<'_>) -> Result<(), SessionError> {
-        let Some(id) = message::request_id(message) else { return Ok(()) };
-        let Some(pending) = self.pending.remove(&id) else { return Ok(()) };
+        let Some(id) = message::request_id(message) else {
+            return Ok(());
+        };
+        let Some(pending) = self.pending.remove(&id) else {
+            return Ok(());
+        };
         let refused = |method: &'static str| SessionError::Refused {
             method,
-            error: message.error.map_or_else(|| "null".to_owned(), |raw| raw.get().to_owned()),
+            error: message
+                .error
+                .map_or_else(|| "null".to_owned(), |raw| raw.get().to_owned()),
         };
         match (pending, message.result) {
             (Pending::Transact, _) => {
                 let reply = message::transact_reply(message)?;
                 self.events.push_back(Event::Reply(id, reply));
             }
-            (Pending::Echo, _) => {}
+            (Pending::Echo | Pending::Unlock, _) => {}
             (Pending::Schema, Some(result)) => {
                 let schema = DatabaseSchema::from_json_text(result.get())?;
                 let layout = Layout::new(&self.config.schema, schema, &self.config.tables);
@@ -408,10 +476,12 @@ impl Session {
             }
             (Pending::Conditions, None) => return Err(refused("monitor_cond_change")),
             (Pending::Lock, result) => {
-                let result: Option<serde_json::Value> =
-                    result.map(|raw| serde_json::from_str(raw.get())).transpose()?;
+                let result: Option<serde_json::Value> = result
+                    .map(|raw| serde_json::from_str(raw.get()))
+                    .transpose()?;
                 let locked = result.and_then(|result| result.get("locked")?.as_bool());
-                self.hold_lock(locked == Some(true));
+                // The lock may have been given up while the answer was on its way.
+                self.hold_lock(locked == Some(true) && self.config.lock.is_some());
             }
         }
         Ok(())
@@ -419,7 +489,9 @@ impl Session {
 
     /// Takes the reply to a monitor request: history since the last transaction, or everything.
     fn first_view(&mut self, method: Method, result: &RawValue) -> Result<(), SessionError> {
-        let Some(layout) = &self.layout else { return Ok(()) };
+        let Some(layout) = &self.layout else {
+            return Ok(());
+        };
         let changes = if method == Method::Since {
             let (found, last, updates): (bool, &RawValue, &RawValue) =
                 serde_json::from_str(result.get())?;
@@ -434,10 +506,14 @@ impl Session {
             self.last_transaction = last;
             changes
         } else {
-            let form =
-                if method == Method::Plain { Form::Rows } else { Form::Differences };
+            let form = if method == Method::Plain {
+                Form::Rows
+            } else {
+                Form::Differences
+            };
             self.last_transaction = Uuid::nil();
-            self.replica.replace(decode::updates(result.get(), form, layout)?)
+            self.replica
+                .replace(decode::updates(result.get(), form, layout)?)
         };
         self.phase = Phase::Live;
         self.changed(changes);

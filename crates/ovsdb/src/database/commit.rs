@@ -43,7 +43,8 @@ impl Work<'_> {
 
     fn drop_unchanged(&mut self) {
         let tables = &self.db.tables;
-        self.touched.retain(|key, old| tables[key.0 as usize].row(&key.1) != old.as_ref());
+        self.touched
+            .retain(|key, old| tables[key.0 as usize].row(&key.1) != old.as_ref());
     }
 
     fn new_row(&self, key: Key) -> Option<&Arc<Row>> {
@@ -77,7 +78,9 @@ impl Work<'_> {
                 }
                 continue;
             };
-            self.references_before.entry(target).or_insert(entry.references);
+            self.references_before
+                .entry(target)
+                .or_insert(entry.references);
             entry.references = sum(entry.references, delta);
             if entry.references == 0 {
                 unreferenced.push(target);
@@ -89,7 +92,10 @@ impl Work<'_> {
     fn dangling(&self, target: Key) -> Error {
         let table = &self.db.schema.tables()[target.0 as usize].name;
         let text = match self.references_before.get(&target) {
-            Some(_) => format!("cannot delete {table} row {} because of remaining reference(s)", target.1),
+            Some(_) => format!(
+                "cannot delete {table} row {} because of remaining reference(s)",
+                target.1
+            ),
             None => format!("reference to nonexistent row {} in table {table}", target.1),
         };
         Error::new(ErrorKind::ReferentialIntegrity, text)
@@ -99,17 +105,26 @@ impl Work<'_> {
     fn collect_garbage(&mut self, mut candidates: Vec<Key>) {
         while let Some(key) = candidates.pop() {
             let table = &self.db.tables[key.0 as usize];
-            let Some(entry) = table.entry(&key.1) else { continue };
+            let Some(entry) = table.entry(&key.1) else {
+                continue;
+            };
             if entry.references > 0 || self.db.schema.is_root(key.0 as usize) {
                 continue;
             }
             let row = Arc::clone(&entry.row);
             self.put(key, None);
             for column in self.db.references[key.0 as usize].clone() {
-                for target in column.targets(&row[column.column], true).filter(|t| *t != key) {
+                for target in column
+                    .targets(&row[column.column], true)
+                    .filter(|t| *t != key)
+                {
                     let table = &mut self.db.tables[target.0 as usize];
-                    let Some(entry) = table.entry_mut(&target.1) else { continue };
-                    self.references_before.entry(target).or_insert(entry.references);
+                    let Some(entry) = table.entry_mut(&target.1) else {
+                        continue;
+                    };
+                    self.references_before
+                        .entry(target)
+                        .or_insert(entry.references);
                     entry.references = sum(entry.references, -1);
                     candidates.push(target);
                 }
@@ -120,7 +135,9 @@ impl Work<'_> {
     fn check_row_counts(&self) -> Result<(), Error> {
         for key in self.touched.keys() {
             let table = &self.db.tables[key.0 as usize];
-            let Some(limit) = table.schema.max_rows else { continue };
+            let Some(limit) = table.schema.max_rows else {
+                continue;
+            };
             if table.len() > limit as usize {
                 return Err(Error::constraint(format!(
                     "transaction causes \"{}\" table to contain {} rows, greater than the \
@@ -150,7 +167,9 @@ impl Work<'_> {
             if !columns.iter().any(|column| column.has(false)) {
                 continue;
             }
-            let Some(row) = self.new_row(key) else { continue };
+            let Some(row) = self.new_row(key) else {
+                continue;
+            };
             let new = without_dangling(self.db, row, columns);
             if let Some(new) = new {
                 self.check_emptied(key, &new)?;
@@ -179,10 +198,14 @@ impl Work<'_> {
     fn check_indexes(&self) -> Result<(), Error> {
         for &key in self.touched.keys() {
             let table = &self.db.tables[key.0 as usize];
-            let Some(row) = table.row(&key.1) else { continue };
+            let Some(row) = table.row(&key.1) else {
+                continue;
+            };
             if let Some((other, columns)) = table.duplicate(key.1, row) {
-                let names: Vec<&str> =
-                    columns.iter().map(|&c| table.schema.columns()[c].name.as_str()).collect();
+                let names: Vec<&str> = columns
+                    .iter()
+                    .map(|&c| table.schema.columns()[c].name.as_str())
+                    .collect();
                 let values: Vec<String> = columns.iter().map(|&c| describe(&row[c])).collect();
                 return Err(Error::constraint(format!(
                     "Transaction causes multiple rows in \"{}\" table to have identical values ({}) \
@@ -211,15 +234,29 @@ impl Work<'_> {
                 Arc::clone(&entry.row)
             });
             let columns = &self.db.references[key.0 as usize];
-            self.db.weak.change(key, columns, old.as_deref(), new.as_deref());
-            changes.push(RowChange { table: table.schema.name.clone(), uuid: key.1, old, new });
+            self.db
+                .weak
+                .change(key, columns, old.as_deref(), new.as_deref());
+            changes.push(RowChange {
+                table: table.schema.name.clone(),
+                uuid: key.1,
+                old,
+                new,
+            });
         }
         self.db.revision = revision;
         let record = Record::commit(&self.db.schema, &changes, now, &self.comments);
         let id = self.db.history.next_id(record.as_ref(), revision);
         let changes: Arc<[RowChange]> = changes.into();
-        self.db.history.push(id, record.is_some(), Arc::clone(&changes));
-        Commit { revision, id, record, changes }
+        self.db
+            .history
+            .push(id, record.is_some(), Arc::clone(&changes));
+        Commit {
+            revision,
+            id,
+            record,
+            changes,
+        }
     }
 }
 
@@ -234,23 +271,30 @@ fn without_dangling(db: &Database, row: &Row, columns: &[ReferenceColumn]) -> Op
         }
         let keep = |target: Option<super::references::Target>, atom: &crate::Atom| {
             let target = target.filter(|target| !target.strong);
-            target.zip(atom.as_uuid()).is_none_or(|(target, uuid)| exists((target.table, uuid)))
+            target
+                .zip(atom.as_uuid())
+                .is_none_or(|(target, uuid)| exists((target.table, uuid)))
         };
         let kept = if field.is_map() {
             let pairs = field.pairs().iter();
-            let pairs = pairs.filter(|pair| keep(column.key, &pair.0) && keep(column.value, &pair.1));
+            let pairs =
+                pairs.filter(|pair| keep(column.key, &pair.0) && keep(column.value, &pair.1));
             Datum::from_sorted_map(pairs.cloned().collect())
         } else {
             let atoms = field.atoms().iter().filter(|atom| keep(column.key, atom));
             Datum::from_sorted_set(atoms.cloned().collect())
         };
-        new.get_or_insert_with(|| row.clone()).set(column.column, kept);
+        new.get_or_insert_with(|| row.clone())
+            .set(column.column, kept);
     }
     new
 }
 
 fn describe(datum: &Datum) -> String {
-    datum.as_one().map_or_else(|| serde_json::to_string(datum).unwrap_or_default(), ToString::to_string)
+    datum.as_one().map_or_else(
+        || serde_json::to_string(datum).unwrap_or_default(),
+        ToString::to_string,
+    )
 }
 
 /// A count of references changed by `delta`; it cannot leave its range but by a reference counted twice.

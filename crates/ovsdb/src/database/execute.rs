@@ -15,9 +15,7 @@ use super::{
     Context, Database, Executed, Filter, OperationResult, Outcome, Results, SelectedRows, Slot,
 };
 use crate::json::NamedUuids;
-use crate::operation::{
-    Condition, Mutation, Operation, OperationNames, Until, decode_operation,
-};
+use crate::operation::{Condition, Mutation, Operation, OperationNames, Until, decode_operation};
 use crate::{Datum, Error, ErrorKind, Row, Str, TableSchema, Uuid};
 
 /// A row by the position of its table.
@@ -48,7 +46,9 @@ impl From<Error> for Stop {
 impl Database {
     /// Carries out a transaction on the staged state.
     pub fn execute(&mut self, operations: &[Operation], context: &mut Context<'_>) -> Outcome {
-        self.run(operations.len(), context, |_, at| Ok(Cow::Borrowed(&operations[at])))
+        self.run(operations.len(), context, |_, at| {
+            Ok(Cow::Borrowed(&operations[at]))
+        })
     }
 
     /// Carries out a transaction in the form of RFC 7047 section 5.2 on the staged state.
@@ -56,7 +56,10 @@ impl Database {
         let mut names = FxHashMap::default();
         let schema = Arc::clone(&self.schema);
         self.run(operations.len(), context, |context, at| {
-            let mut names = Names { known: &mut names, new_uuid: context.new_uuid };
+            let mut names = Names {
+                known: &mut names,
+                new_uuid: context.new_uuid,
+            };
             decode_operation(&schema, &operations[at], &mut names).map(Cow::Owned)
         })
     }
@@ -83,7 +86,10 @@ impl Database {
                     work.undo();
                     results.push(OperationResult::Error(error));
                     results.resize(count, OperationResult::NotTried);
-                    return Outcome::Done(Executed { results: Results(results), commit: None });
+                    return Outcome::Done(Executed {
+                        results: Results(results),
+                        commit: None,
+                    });
                 }
             }
         }
@@ -91,14 +97,22 @@ impl Database {
             results.push(OperationResult::Error(error));
             None
         });
-        Outcome::Done(Executed { results: Results(results), commit })
+        Outcome::Done(Executed {
+            results: Results(results),
+            commit,
+        })
     }
 }
 
 impl<'a> Work<'a> {
     pub(super) fn new(db: &'a mut Database) -> Self {
         let touched = IndexMap::with_hasher(FxBuildHasher);
-        Self { db, touched, references_before: FxHashMap::default(), comments: String::new() }
+        Self {
+            db,
+            touched,
+            references_before: FxHashMap::default(),
+            comments: String::new(),
+        }
     }
 
     /// Puts or removes a row, keeping what it was.
@@ -107,7 +121,9 @@ impl<'a> Work<'a> {
         if row.is_none()
             && let Some(entry) = table.entry(&key.1)
         {
-            self.references_before.entry(key).or_insert(entry.references);
+            self.references_before
+                .entry(key)
+                .or_insert(entry.references);
         }
         let old = table.replace(key.1, row);
         self.touched.entry(key).or_insert(old);
@@ -134,18 +150,36 @@ impl<'a> Work<'a> {
             return Err(Error::new(ErrorKind::NotAllowed, reason).into());
         }
         match operation {
-            Operation::Insert { table, uuid, uuid_name: _, row } => {
-                self.insert(table, *uuid, row, context)
-            }
-            Operation::Select { table, condition, columns } => {
-                self.select(table, condition, columns.as_deref())
-            }
-            Operation::Update { table, condition, row } => self.update(table, condition, row),
-            Operation::Mutate { table, condition, mutations } => {
-                self.mutate(table, condition, mutations)
-            }
+            Operation::Insert {
+                table,
+                uuid,
+                uuid_name: _,
+                row,
+            } => self.insert(table, *uuid, row, context),
+            Operation::Select {
+                table,
+                condition,
+                columns,
+            } => self.select(table, condition, columns.as_deref()),
+            Operation::Update {
+                table,
+                condition,
+                row,
+            } => self.update(table, condition, row),
+            Operation::Mutate {
+                table,
+                condition,
+                mutations,
+            } => self.mutate(table, condition, mutations),
             Operation::Delete { table, condition } => self.delete(table, condition),
-            Operation::Wait { table, condition, columns, until, rows, timeout } => {
+            Operation::Wait {
+                table,
+                condition,
+                columns,
+                until,
+                rows,
+                timeout,
+            } => {
                 let equal = self.rows_equal(table, condition, columns.as_deref(), rows)?;
                 satisfied(equal == (*until == Until::Equal), *timeout, context.waited)
             }
@@ -230,7 +264,9 @@ impl<'a> Work<'a> {
         }
         let found = self.find(table, &schema, condition)?;
         for uuid in &found {
-            let Some(old) = self.db.tables[table as usize].row(uuid) else { continue };
+            let Some(old) = self.db.tables[table as usize].row(uuid) else {
+                continue;
+            };
             if columns.iter().any(|(at, value)| old[*at] != **value) {
                 let mut new = Row::clone(old);
                 for (at, value) in &columns {
@@ -257,11 +293,16 @@ impl<'a> Work<'a> {
         }
         let found = self.find(table, &schema, condition)?;
         for uuid in &found {
-            let Some(old) = self.db.tables[table as usize].row(uuid) else { continue };
+            let Some(old) = self.db.tables[table as usize].row(uuid) else {
+                continue;
+            };
             let mut new = Row::clone(old);
             for (at, mutation) in &resolved {
                 let column = &schema.columns()[*at].column_type;
-                new.set(*at, mutate(column, &new[*at], mutation.mutator, &mutation.value)?);
+                new.set(
+                    *at,
+                    mutate(column, &new[*at], mutation.mutator, &mutation.value)?,
+                );
             }
             if new != **old {
                 self.put((table, *uuid), Some(Arc::new(new)));
@@ -291,7 +332,9 @@ impl<'a> Work<'a> {
         let mut seen = FxHashSet::default();
         let mut rows = Vec::new();
         for uuid in Filter::all_of(&schema, condition)?.find(table) {
-            let Some(row) = table.row(&uuid) else { continue };
+            let Some(row) = table.row(&uuid) else {
+                continue;
+            };
             let values: Vec<Datum> = slots.iter().map(|slot| slot.value(uuid, row)).collect();
             // With the UUID among the columns no two rows are equal.
             if slots.contains(&Slot::Uuid) || seen.insert(values.clone()) {
@@ -327,7 +370,9 @@ impl<'a> Work<'a> {
         let table = &self.db.tables[index as usize];
         let mut actual = FxHashSet::default();
         for uuid in Filter::all_of(&schema, condition)?.find(table) {
-            let Some(row) = table.row(&uuid) else { continue };
+            let Some(row) = table.row(&uuid) else {
+                continue;
+            };
             let values: Vec<Datum> = slots.iter().map(|slot| slot.value(uuid, row)).collect();
             if !wanted.contains(&values) {
                 return Ok(false);
@@ -338,11 +383,7 @@ impl<'a> Work<'a> {
     }
 }
 
-fn satisfied(
-    satisfied: bool,
-    timeout: Option<u64>,
-    waited: u64,
-) -> Result<OperationResult, Stop> {
+fn satisfied(satisfied: bool, timeout: Option<u64>, waited: u64) -> Result<OperationResult, Stop> {
     if satisfied {
         return Ok(OperationResult::Empty);
     }
@@ -388,23 +429,27 @@ fn check_mutable(schema: &TableSchema, at: usize) -> Result<(), Error> {
     if column.mutable {
         return Ok(());
     }
-    let text = format!("Cannot update immutable column {} in table {}.", column.name, schema.name);
+    let text = format!(
+        "Cannot update immutable column {} in table {}.",
+        column.name, schema.name
+    );
     Err(Error::constraint(text))
 }
 
 /// The columns of a `select` or `wait`; without a list all, the two of every table included.
-fn slots(
-    schema: &TableSchema,
-    columns: Option<&[Str]>,
-) -> Result<(Vec<Str>, Vec<Slot>), Error> {
+fn slots(schema: &TableSchema, columns: Option<&[Str]>) -> Result<(Vec<Str>, Vec<Slot>), Error> {
     let columns: Vec<Str> = match columns {
         Some(columns) => columns.to_vec(),
         None => {
             let own = schema.columns().iter().map(|column| column.name.clone());
-            own.chain(["_uuid", "_version"].map(Str::new_static)).collect()
+            own.chain(["_uuid", "_version"].map(Str::new_static))
+                .collect()
         }
     };
-    let slots = columns.iter().map(|name| Slot::resolve(schema, name)).collect::<Result<_, _>>()?;
+    let slots = columns
+        .iter()
+        .map(|name| Slot::resolve(schema, name))
+        .collect::<Result<_, _>>()?;
     Ok((columns, slots))
 }
 

@@ -38,21 +38,51 @@ pub(crate) fn version(uuid: Uuid, row: &Row) -> Uuid {
     // An odd factor makes the products of different revisions differ.
     const FACTOR: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
     let mixed = uuid.as_u128() ^ (u128::from(row.revision()) + 1).wrapping_mul(FACTOR);
-    uuid::Builder::from_u128(mixed).with_version(uuid::Version::Random).into_uuid()
+    uuid::Builder::from_u128(mixed)
+        .with_version(uuid::Version::Random)
+        .into_uuid()
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Clause {
     slot: Slot,
     function: Function,
     value: Datum,
 }
 
-/// A condition on the rows of one table.
-#[derive(Debug, Clone, PartialEq, Default)]
+/// A condition on the rows of one table: all clauses of a `where` must hold.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
     clauses: Vec<Clause>,
     never: bool,
+}
+
+/// A condition of a monitor: any clause must hold, and without clauses every row is meant
+/// (`ovsdb-server(7)`, section 4.1.12).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(crate) struct AnyFilter {
+    clauses: Vec<Clause>,
+    /// Whether every row is meant.
+    always: bool,
+}
+
+impl AnyFilter {
+    pub(crate) fn any_of(table: &TableSchema, condition: &[Condition]) -> Result<Self, Error> {
+        let always = condition.is_empty() || condition.contains(&Condition::Always(true));
+        let clauses = condition
+            .iter()
+            .filter_map(|c| Clause::resolve(table, c).transpose());
+        let clauses = if always {
+            Vec::new()
+        } else {
+            clauses.collect::<Result<_, _>>()?
+        };
+        Ok(Self { clauses, always })
+    }
+
+    pub(crate) fn matches(&self, uuid: Uuid, row: &Row) -> bool {
+        self.always || self.clauses.iter().any(|clause| clause.matches(uuid, row))
+    }
 }
 
 impl Filter {
@@ -60,14 +90,8 @@ impl Filter {
     pub(crate) fn all_of(table: &TableSchema, condition: &[Condition]) -> Result<Self, Error> {
         let mut filter = Self::default();
         for condition in condition {
-            match condition {
-                Condition::Always(value) => filter.never |= !value,
-                Condition::Clause { column, function, value } => filter.clauses.push(Clause {
-                    slot: Slot::resolve(table, column)?,
-                    function: *function,
-                    value: value.clone(),
-                }),
-            }
+            filter.never |= *condition == Condition::Always(false);
+            filter.clauses.extend(Clause::resolve(table, condition)?);
         }
         Ok(filter)
     }
@@ -87,9 +111,11 @@ impl Filter {
         };
         let matches = |uuid: &Uuid, row: &Row| self.matches(*uuid, row);
         match candidates {
-            None => {
-                table.iter().filter(|(uuid, row)| matches(uuid, row)).map(|(uuid, _)| *uuid).collect()
-            }
+            None => table
+                .iter()
+                .filter(|(uuid, row)| matches(uuid, row))
+                .map(|(uuid, _)| *uuid)
+                .collect(),
             Some(mut uuids) => {
                 uuids.retain(|uuid| table.row(uuid).is_some_and(|row| matches(uuid, row)));
                 uuids
@@ -113,18 +139,27 @@ impl Filter {
             .find(|c| c.slot == Slot::Column(column) && c.function == Function::Equal)
             .map(|clause| &clause.value)
     }
-
-    /// Whether a change of one of these columns can change who satisfies the condition.
-    pub(crate) fn depends_on(&self, changed: impl Fn(usize) -> bool) -> bool {
-        self.clauses.iter().any(|clause| match clause.slot {
-            Slot::Uuid => false,
-            Slot::Version => true,
-            Slot::Column(at) => changed(at),
-        })
-    }
 }
 
 impl Clause {
+    /// The clause, unless it is a constant.
+    fn resolve(table: &TableSchema, condition: &Condition) -> Result<Option<Self>, Error> {
+        let Condition::Clause {
+            column,
+            function,
+            value,
+        } = condition
+        else {
+            return Ok(None);
+        };
+        let slot = Slot::resolve(table, column)?;
+        Ok(Some(Self {
+            slot,
+            function: *function,
+            value: value.clone(),
+        }))
+    }
+
     fn matches(&self, uuid: Uuid, row: &Row) -> bool {
         match self.slot {
             Slot::Column(at) => compare(&row[at], self.function, &self.value),

@@ -38,7 +38,12 @@ impl<'a> Iterator for Since<'a> {
 impl Default for History {
     fn default() -> Self {
         let nil = Uuid::nil();
-        Self { entries: VecDeque::new(), base: nil, last_persistent: nil, changes: 0 }
+        Self {
+            entries: VecDeque::new(),
+            base: nil,
+            last_persistent: nil,
+            changes: 0,
+        }
     }
 }
 
@@ -53,7 +58,11 @@ impl History {
 
     /// Says that the state without any further entries is that after the commit `id`.
     pub(crate) fn set_base(&mut self, id: Uuid) {
-        *self = Self { base: id, last_persistent: id, ..Self::default() };
+        *self = Self {
+            base: id,
+            last_persistent: id,
+            ..Self::default()
+        };
     }
 
     /// The id that the next commit will have. One with a record is known by all records so far; one without
@@ -72,7 +81,9 @@ impl History {
         }
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.finalize()[..16]);
-        uuid::Builder::from_bytes(bytes).with_version(uuid::Version::Random).into_uuid()
+        uuid::Builder::from_bytes(bytes)
+            .with_version(uuid::Version::Random)
+            .into_uuid()
     }
 
     /// Adds a commit.
@@ -107,6 +118,8 @@ impl History {
             // A client that comes back missed little, so the end is the place to look first.
             self.entries.len() - self.entries.iter().rev().position(|entry| entry.0 == id)?
         };
-        Some(Since { entries: self.entries.range(start..) })
+        Some(Since {
+            entries: self.entries.range(start..),
+        })
     }
 }

@@ -25,7 +25,9 @@ pub use history::Since;
 pub use outcome::{Commit, Executed, OperationResult, Outcome, Results, SelectedRows};
 pub use replay::ReplayError;
 
-pub(crate) use filter::{Filter, Slot};
+pub(crate) use filter::{AnyFilter, Slot};
+
+use filter::Filter;
 
 use crate::record::Record;
 use crate::{DatabaseSchema, Row, RowChange, Uuid};
@@ -49,7 +51,9 @@ pub struct Context<'a> {
 
 impl std::fmt::Debug for Context<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("now", &self.now).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("now", &self.now)
+            .finish_non_exhaustive()
     }
 }
 
@@ -68,10 +72,21 @@ pub struct Database {
 impl Database {
     /// An empty database.
     pub fn new(schema: Arc<DatabaseSchema>) -> Self {
-        let tables = schema.tables().iter().map(|table| Table::new(Arc::clone(table))).collect();
+        let tables = schema
+            .tables()
+            .iter()
+            .map(|table| Table::new(Arc::clone(table)))
+            .collect();
         let references = ReferenceColumn::of_tables(&schema);
         let (weak, history) = (WeakReferences::default(), History::default());
-        Self { schema, tables, references, weak, history, revision: 0 }
+        Self {
+            schema,
+            tables,
+            references,
+            weak,
+            history,
+            revision: 0,
+        }
     }
 
     /// The schema.

@@ -15,8 +15,13 @@ pub(crate) fn mutate(
         Mutator::Insert => field.union(value),
         Mutator::Delete => field.without(value),
         _ => {
-            let operand = value.as_one().ok_or_else(|| Error::syntax("expected one number"))?;
-            let numbers = field.atoms().iter().map(|atom| calculate(atom, mutator, operand));
+            let operand = value
+                .as_one()
+                .ok_or_else(|| Error::syntax("expected one number"))?;
+            let numbers = field
+                .atoms()
+                .iter()
+                .map(|atom| calculate(atom, mutator, operand));
             let numbers: Vec<Atom> = numbers.collect::<Result<_, _>>()?;
             let count = numbers.len();
             let result = Datum::set(numbers);
@@ -81,6 +86,9 @@ fn division_by_zero() -> Error {
 }
 
 fn out_of_range(mutator: Mutator) -> Error {
-    let text = format!("Result of \"{}\" operation is out of range.", mutator.name());
+    let text = format!(
+        "Result of \"{}\" operation is out of range.",
+        mutator.name()
+    );
     Error::new(ErrorKind::Range, text)
 }

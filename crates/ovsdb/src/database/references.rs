@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Datum, DatabaseSchema, Row, Uuid};
+use crate::{DatabaseSchema, Datum, Row, Uuid};
 
 /// What the keys or the values of a column refer to.
 #[derive(Debug, Clone, Copy)]
@@ -40,12 +40,17 @@ impl ReferenceColumn {
                 .filter(|c| c.key.is_some() || c.value.is_some())
                 .collect()
         };
-        schema.tables().iter().map(|table| of_table(table)).collect()
+        schema
+            .tables()
+            .iter()
+            .map(|table| of_table(table))
+            .collect()
     }
 
     /// Whether the column has references of this strength.
     pub(crate) fn has(&self, strong: bool) -> bool {
-        self.key.is_some_and(|t| t.strong == strong) || self.value.is_some_and(|t| t.strong == strong)
+        self.key.is_some_and(|t| t.strong == strong)
+            || self.value.is_some_and(|t| t.strong == strong)
     }
 
     /// The rows that a value of the column refers to with this strength; one may come several times.
@@ -56,7 +61,10 @@ impl ReferenceColumn {
     ) -> impl Iterator<Item = (u32, Uuid)> + '_ {
         let key = self.key.filter(|target| target.strong == strong);
         let value = self.value.filter(|target| target.strong == strong);
-        let keys = datum.atoms().iter().chain(datum.pairs().iter().map(|pair| &pair.0));
+        let keys = datum
+            .atoms()
+            .iter()
+            .chain(datum.pairs().iter().map(|pair| &pair.0));
         let keys = keys.filter_map(move |atom| Some((key?.table, atom.as_uuid()?)));
         let values = datum.pairs().iter().map(|pair| &pair.1);
         keys.chain(values.filter_map(move |atom| Some((value?.table, atom.as_uuid()?))))

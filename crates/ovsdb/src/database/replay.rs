@@ -36,7 +36,9 @@ impl Database {
     /// When the record is not one of this database; the state is then as before.
     pub fn replay(&mut self, record: &Record) -> Result<(), ReplayError> {
         let json: Value = serde_json::from_slice(record.data())?;
-        let object = json.as_object().ok_or_else(|| Error::syntax("object expected"))?;
+        let object = json
+            .as_object()
+            .ok_or_else(|| Error::syntax("object expected"))?;
         let is_diff = object.get("_is_diff") == Some(&Value::Bool(true));
         let mut changes = Vec::new();
         for (name, rows) in object {
@@ -46,7 +48,9 @@ impl Database {
                 }
                 return Err(Error::syntax(format!("No table named {name}.")).into());
             };
-            let rows = rows.as_object().ok_or_else(|| Error::syntax("object expected"))?;
+            let rows = rows
+                .as_object()
+                .ok_or_else(|| Error::syntax("object expected"))?;
             for (uuid, columns) in rows {
                 changes.push(self.read_row(index, uuid, columns, is_diff)?);
             }
@@ -91,7 +95,12 @@ impl Database {
             row.set_revision(self.revision + 1);
             Arc::new(row)
         });
-        Ok(RowChange { table: table.schema.name.clone(), uuid, old, new })
+        Ok(RowChange {
+            table: table.schema.name.clone(),
+            uuid,
+            old,
+            new,
+        })
     }
 
     /// Takes staged commits back that the log could not take, the last one first. Nobody has heard of them.
@@ -116,8 +125,12 @@ impl Database {
     fn apply(&mut self, changes: &[RowChange]) {
         let mut deltas: FxHashMap<Key, i64> = FxHashMap::default();
         for change in changes {
-            let Some(index) = self.schema.table_index(&change.table) else { continue };
-            let Ok(number) = u32::try_from(index) else { continue };
+            let Some(index) = self.schema.table_index(&change.table) else {
+                continue;
+            };
+            let Ok(number) = u32::try_from(index) else {
+                continue;
+            };
             let key = (number, change.uuid);
             let (old, new) = (change.old.as_deref(), change.new.as_deref());
             self.tables[index].replace(change.uuid, change.new.clone());
@@ -144,7 +157,9 @@ fn read_columns(
     columns: &Value,
     is_diff: bool,
 ) -> Result<Row, Error> {
-    let object = columns.as_object().ok_or_else(|| Error::syntax("row must be JSON object"))?;
+    let object = columns
+        .as_object()
+        .ok_or_else(|| Error::syntax("row must be JSON object"))?;
     let mut row = old.clone();
     for (name, value) in object {
         let at = json::column_index(table, name)?;

@@ -36,9 +36,16 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(schema: Arc<TableSchema>) -> Self {
-        let index = |columns: &Vec<usize>| Index { columns: columns.clone(), rows: HashTable::new() };
+        let index = |columns: &Vec<usize>| Index {
+            columns: columns.clone(),
+            rows: HashTable::new(),
+        };
         let indexes = schema.indexes().iter().map(index).collect();
-        Self { schema, rows: Rows::default(), indexes }
+        Self {
+            schema,
+            rows: Rows::default(),
+            indexes,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -84,9 +91,18 @@ impl Table {
         &self,
         value: impl Fn(usize) -> Option<&'a Datum>,
     ) -> Option<Vec<Uuid>> {
-        let index = self.indexes.iter().find(|i| i.columns.iter().all(|&c| value(c).is_some()))?;
+        let index = self
+            .indexes
+            .iter()
+            .find(|i| i.columns.iter().all(|&c| value(c).is_some()))?;
         let wanted: Vec<&Datum> = index.columns.iter().filter_map(|&c| value(c)).collect();
-        let equal = |row: &Row| index.columns.iter().zip(&wanted).all(|(&c, w)| row[c] == **w);
+        let equal = |row: &Row| {
+            index
+                .columns
+                .iter()
+                .zip(&wanted)
+                .all(|(&c, w)| row[c] == **w)
+        };
         let hash = hash(wanted.iter().copied());
         let found = index.rows.iter_hash(hash).filter(|entry| entry.0 == hash);
         let found = found.filter(|entry| self.row(&entry.1).is_some_and(|row| equal(row)));
@@ -98,7 +114,10 @@ impl Table {
         self.indexes.iter().find_map(|index| {
             let hash = index.hash(row);
             let same = |other: &Row| index.columns.iter().all(|&c| other[c] == row[c]);
-            let mut candidates = index.rows.iter_hash(hash).filter(|e| e.0 == hash && e.1 != uuid);
+            let mut candidates = index
+                .rows
+                .iter_hash(hash)
+                .filter(|e| e.0 == hash && e.1 != uuid);
             let other = candidates.find(|e| self.row(&e.1).is_some_and(|other| same(other)))?;
             Some((other.1, index.columns.as_slice()))
         })
@@ -112,7 +131,10 @@ impl Index {
 
     fn replace(&mut self, uuid: Uuid, old: Option<&Row>, new: Option<&Row>) {
         if let (Some(old), Some(new)) = (old, new)
-            && self.columns.iter().all(|&column| old[column] == new[column])
+            && self
+                .columns
+                .iter()
+                .all(|&column| old[column] == new[column])
         {
             return;
         }

@@ -255,11 +255,18 @@ impl DatabaseSchema {
 
 fn check_references(table: &TableSchema, tables: &FxHashMap<Str, usize>) -> Result<(), Error> {
     for column in table.columns() {
-        let strengths = column.column_type.bases().filter_map(BaseType::reference).map(|r| r.1);
+        let strengths = column
+            .column_type
+            .bases()
+            .filter_map(BaseType::reference)
+            .map(|r| r.1);
         let strengths: Vec<bool> = strengths.collect();
         if strengths.contains(&true) && strengths.contains(&false) {
             let text = "not supported: a map with both strong and weak references";
-            return Err(Error::syntax(format!("{text}: {}.{}", table.name, column.name)));
+            return Err(Error::syntax(format!(
+                "{text}: {}.{}",
+                table.name, column.name
+            )));
         }
         for (target, _) in column.column_type.bases().filter_map(BaseType::reference) {
             if !tables.contains_key(target) {

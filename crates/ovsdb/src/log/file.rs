@@ -1,0 +1,271 @@
+//! A log in one file, in the form that OVS's own server and tools read.
+//!
+//! Invariant: the file is whole records up to `end`. What follows a record that cannot be read is cut off when
+//! the file is opened, and reported; nothing before it is touched.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::lock::LockFile;
+use super::{Log, LogError, Size, format};
+use crate::{Database, DatabaseSchema, Record};
+
+/// A database file that is open for writing.
+#[derive(Debug)]
+pub struct FileLog {
+    path: PathBuf,
+    file: File,
+    end: u64,
+    compacted: u64,
+    failed: bool,
+    _lock: LockFile,
+}
+
+/// What was cut off the end of a file, because it is not a whole record: what a crash left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TornTail {
+    /// Where the last whole record ends.
+    pub offset: u64,
+    /// How many bytes after it were lost.
+    pub lost: u64,
+    /// What is wrong there.
+    pub reason: String,
+}
+
+/// A database as its file has it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The database.
+    pub database: Database,
+    /// The log, ready to go on.
+    pub log: FileLog,
+    /// What had to be cut off.
+    pub torn: Option<TornTail>,
+}
+
+impl FileLog {
+    /// Makes a new database file, which must not be there yet.
+    ///
+    /// # Errors
+    /// When the file exists, is in use or cannot be written.
+    pub fn create(path: &Path, schema: Arc<DatabaseSchema>) -> Result<Opened, LogError> {
+        let lock = LockFile::acquire(path)?;
+        let mut bytes = Vec::new();
+        format::write(&Record::schema(&schema), &mut bytes);
+        if path.exists() {
+            let source = std::io::ErrorKind::AlreadyExists.into();
+            return Err(LogError::Io {
+                path: path.to_owned(),
+                doing: "cannot create",
+                source,
+            });
+        }
+        let file = replace_file(path, &bytes)?;
+        let end = bytes.len() as u64;
+        let log = Self {
+            path: path.to_owned(),
+            file,
+            end,
+            compacted: end,
+            failed: false,
+            _lock: lock,
+        };
+        Ok(Opened {
+            database: Database::new(schema),
+            log,
+            torn: None,
+        })
+    }
+
+    /// Opens a database file and builds the state that it describes.
+    ///
+    /// # Errors
+    /// When the file is in use, cannot be read, is not a standalone database, or has a whole record that does
+    /// not fit those before it.
+    pub fn open(path: &Path) -> Result<Opened, LogError> {
+        let error = |doing| {
+            move |source| LogError::Io {
+                path: path.to_owned(),
+                doing,
+                source,
+            }
+        };
+        let lock = LockFile::acquire(path)?;
+        let file = OpenOptions::new().read(true).write(true).open(path);
+        let mut file = file.map_err(error("cannot open"))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(error("cannot read"))?;
+        let (database, end, torn) = read_all(path, &bytes)?;
+        if torn.is_some() {
+            file.set_len(end)
+                .map_err(error("cannot cut the damaged end off"))?;
+            file.sync_data()
+                .map_err(error("cannot write to the disk"))?;
+        }
+        file.seek(SeekFrom::Start(end))
+            .map_err(error("cannot seek"))?;
+        let log = Self {
+            path: path.to_owned(),
+            file,
+            end,
+            compacted: end,
+            failed: false,
+            _lock: lock,
+        };
+        Ok(Opened {
+            database,
+            log,
+            torn,
+        })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.file.sync_data()
+    }
+}
+
+impl Log for FileLog {
+    fn append(&mut self, records: &[Record]) -> Result<(), LogError> {
+        if self.failed {
+            return Err(LogError::Failed(self.path.clone()));
+        }
+        let mut bytes = Vec::new();
+        for record in records {
+            format::write(record, &mut bytes);
+        }
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        match self.write_all(&bytes) {
+            Ok(()) => {
+                self.end += bytes.len() as u64;
+                Ok(())
+            }
+            Err(source) => {
+                // After a failed sync nobody knows what the disk holds, so this log writes no more. If what
+                // was written cannot be removed either, the next opening finds it torn, or whole.
+                self.failed = true;
+                drop(self.file.set_len(self.end));
+                Err(LogError::Io {
+                    path: self.path.clone(),
+                    doing: "cannot append",
+                    source,
+                })
+            }
+        }
+    }
+
+    fn compact(&mut self, schema: &Record, snapshot: &Record) -> Result<(), LogError> {
+        let mut bytes = Vec::new();
+        format::write(schema, &mut bytes);
+        format::write(snapshot, &mut bytes);
+        self.file = replace_file(&self.path, &bytes)?;
+        self.end = bytes.len() as u64;
+        self.compacted = self.end;
+        self.failed = false;
+        Ok(())
+    }
+
+    fn size(&self) -> Size {
+        Size {
+            now: self.end,
+            compacted: self.compacted,
+        }
+    }
+}
+
+/// Reads every record; gives the state, the end of the last whole record and what is wrong after it.
+fn read_all(path: &Path, bytes: &[u8]) -> Result<(Database, u64, Option<TornTail>), LogError> {
+    let not_a_database = |reason: String| LogError::NotADatabase {
+        path: path.to_owned(),
+        reason,
+    };
+    if let Some(reason) = format::foreign(bytes) {
+        return Err(not_a_database(reason.into()));
+    }
+    // Without a whole first record there is no schema, and so nothing to go on from.
+    let first = format::read(bytes).map_err(|damage| not_a_database(damage.to_string()))?;
+    let Some((data, mut end)) = first else {
+        return Err(not_a_database("it is empty".into()));
+    };
+    let schema = std::str::from_utf8(data)
+        .map_err(|error| crate::Error::syntax(error.to_string()))
+        .and_then(DatabaseSchema::from_json_text)
+        .map_err(|error| LogError::Schema {
+            path: path.to_owned(),
+            error,
+        })?;
+    let mut database = Database::new(Arc::new(schema));
+    loop {
+        match format::read(&bytes[end..]) {
+            Ok(None) => return Ok((database, end as u64, None)),
+            Ok(Some((data, length))) => {
+                let offset = end as u64;
+                database
+                    .replay(&Record::from_file(data))
+                    .map_err(|source| LogError::Record {
+                        path: path.to_owned(),
+                        offset,
+                        source,
+                    })?;
+                end += length;
+            }
+            Err(damage) if format::has_record(&bytes[end + 1..]) => {
+                let (offset, reason) = (end as u64, damage.to_string());
+                return Err(LogError::Damaged {
+                    path: path.to_owned(),
+                    offset,
+                    reason,
+                });
+            }
+            Err(damage) => {
+                let (offset, lost) = (end as u64, (bytes.len() - end) as u64);
+                let torn = TornTail {
+                    offset,
+                    lost,
+                    reason: damage.to_string(),
+                };
+                return Ok((database, offset, Some(torn)));
+            }
+        }
+    }
+}
+
+/// Puts a file with this content in the place of `path`, durably, and gives it open at its end.
+fn replace_file(path: &Path, bytes: &[u8]) -> Result<File, LogError> {
+    let error = |doing| {
+        move |source| LogError::Io {
+            path: path.to_owned(),
+            doing,
+            source,
+        }
+    };
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".tmp");
+    let temporary = path.with_file_name(name);
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .open(&temporary);
+    let mut file = file.map_err(error("cannot create the new file"))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    written.map_err(error("cannot write the new file"))?;
+    std::fs::rename(&temporary, path).map_err(error("cannot put the new file in place"))?;
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    let directory = File::open(directory.unwrap_or(Path::new(".")));
+    directory
+        .and_then(|d| d.sync_all())
+        .map_err(error("cannot write the directory"))?;
+    Ok(file)
+}
