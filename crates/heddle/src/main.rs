@@ -1,3 +1,65 @@
 //! The binary: each role and each tool is a subcommand.
+//!
+//! Called by a name that it replaces (`ovn-northd`, `ovn-controller`), it behaves as that program. No logic of
+//! its own is here: a subcommand reads its arguments and calls the crate that does the work.
 
-fn main() {}
+mod apply;
+mod nb;
+mod northbound;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Virtual networks for fleets of hypervisors.
+#[derive(Parser)]
+#[command(name = "heddle", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the Northbound what a YAML document says.
+    Apply(apply::Args),
+    /// Look at the Northbound.
+    Nb(nb::Args),
+}
+
+fn main() -> ExitCode {
+    let args = daemon::args::normalise(std::env::args_os());
+    match run(args) {
+        Ok(code) => code,
+        Err(error) => {
+            fail(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    match Cli::parse_from(args).command {
+        Command::Apply(args) => block_on(apply::run(args)),
+        Command::Nb(args) => block_on(nb::run(args)),
+    }
+}
+
+/// Tools run on one thread; roles make their own runtimes, because they may detach first.
+fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+/// The error and its causes in one line.
+fn fail(error: &anyhow::Error) {
+    use std::io::Write;
+    // Nobody is left to tell when the standard error is closed.
+    let _ = writeln!(std::io::stderr(), "heddle: {error:#}");
+}
