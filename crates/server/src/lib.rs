@@ -1,1 +1,23 @@
-//! Serves the databases and runs the compiler beside them.
+//! Serves the databases over a durable file log and runs the compiler beside them in one process;
+//! [`northd`] runs the compiler alone against other servers.
+//!
+//! One task, the [`core`](mod@core), owns the state machine [`ovsdb::server::Server`]. Connections are tasks
+//! that pass bytes to it and from it; each database has a thread that writes its log. Parts of the same
+//! process reach the databases through a [`Handle`], without JSON.
+//!
+//! This crate must not know how a host is programmed. Invariants: nothing is acknowledged or shown before
+//! the log holds it; a client that is slow, silent or sends garbage costs its own connection and one log
+//! line.
+
+mod args;
+mod connection;
+mod core;
+mod local;
+mod log_thread;
+pub mod northd;
+mod open;
+mod tls;
+
+pub use args::{ServerArgs, run_server};
+pub use local::{Handle, Subscription};
+pub use tls::{TlsArgs, TlsNotSupported};

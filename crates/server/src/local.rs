@@ -1,0 +1,176 @@
+//! How parts of the same process reach the databases: rows and operations as they are, without JSON.
+
+use ovsdb::client::{OpResult, TransactError};
+use ovsdb::server::SessionId;
+use ovsdb::{Error, Operation, Str};
+use tokio::sync::{mpsc, oneshot};
+use transport::ovsdb::{Event, TransactResult};
+
+use crate::core::{Input, Inputs};
+
+/// Reaches the server of the same process; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    inputs: Inputs,
+}
+
+/// One who follows a database and writes to it, with locks of its own. Dropping it ends that.
+#[derive(Debug)]
+pub struct Subscription {
+    inputs: Inputs,
+    database: Str,
+    session: SessionId,
+    events: mpsc::UnboundedReceiver<Event>,
+}
+
+/// Where the core puts the events of a subscription. Rows are shared with the database, so what waits
+/// here is bounded by what changed; a bound on their number could only be kept by losing the connection.
+pub(crate) type Events = mpsc::UnboundedSender<Event>;
+
+impl Handle {
+    pub(crate) fn new(inputs: Inputs) -> Self {
+        Self { inputs }
+    }
+
+    /// Follows a database: [`Event::Changes`] with all rows, [`Event::Connected`], then the changes of each
+    /// transaction once it is durable. With a lock, [`Event::LockAcquired`] when it is held. Nothing if
+    /// there is no such database.
+    pub async fn subscribe(&self, database: &str, lock: Option<Str>) -> Option<Subscription> {
+        let (events, receiver) = mpsc::unbounded_channel();
+        let (reply, session) = oneshot::channel();
+        let input = Input::Subscribe {
+            database: database.into(),
+            events,
+            reply,
+        };
+        self.inputs.send(input).await.ok()?;
+        let session = session.await.ok()??;
+        let database = database.into();
+        let subscription = Subscription {
+            inputs: self.inputs.clone(),
+            database,
+            session,
+            events: receiver,
+        };
+        if lock.is_some() {
+            subscription.set_lock(lock).await;
+        }
+        Some(subscription)
+    }
+
+    /// Runs one transaction; answers when it is durable.
+    ///
+    /// # Errors
+    /// When the database refuses it.
+    pub async fn transact(&self, database: &str, operations: Vec<Operation>) -> TransactResult {
+        transact(&self.inputs, None, database.into(), operations).await
+    }
+
+    /// The names of the databases, in the order in which they were added.
+    pub async fn databases(&self) -> Vec<Str> {
+        let (reply, names) = oneshot::channel();
+        if self.inputs.send(Input::Databases(reply)).await.is_err() {
+            return Vec::new();
+        }
+        names.await.unwrap_or_default()
+    }
+
+    /// Begins new log files that hold only the present content.
+    pub async fn compact(&self) {
+        // A server that has ended has nothing to compact.
+        let _ = self.inputs.send(Input::Compact).await;
+    }
+}
+
+impl Subscription {
+    /// The next event; nothing any more when the server has ended.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// An event that is there already.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.events.try_recv().ok()
+    }
+
+    /// As [`Handle::transact`], in the subscribed database and with the locks of this subscription. The
+    /// changes are among the events before this returns.
+    ///
+    /// # Errors
+    /// When the database refuses it.
+    pub async fn transact(&self, operations: Vec<Operation>) -> TransactResult {
+        transact(
+            &self.inputs,
+            Some(self.session),
+            self.database.clone(),
+            operations,
+        )
+        .await
+    }
+
+    /// Takes a lock, or gives it back.
+    pub async fn set_lock(&self, lock: Option<Str>) {
+        let _ = self
+            .inputs
+            .send(Input::Lock {
+                session: self.session,
+                lock,
+            })
+            .await;
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        // When the queue is full, the core finds out at the next event that nobody listens.
+        let _ = self.inputs.try_send(Input::Disconnected(self.session));
+    }
+}
+
+async fn transact(
+    inputs: &Inputs,
+    session: Option<SessionId>,
+    database: Str,
+    operations: Vec<Operation>,
+) -> TransactResult {
+    let (reply, result) = oneshot::channel();
+    let input = Input::Transact {
+        session,
+        database,
+        operations,
+        reply,
+    };
+    if inputs.send(input).await.is_err() {
+        return Err(TransactError::NotConnected);
+    }
+    result.await.unwrap_or(Err(TransactError::Lost))
+}
+
+/// The error of a transaction as clients get it.
+pub(crate) fn refused(error: &Error) -> TransactError {
+    TransactError::Refused {
+        operation: None,
+        error: error.kind.tag().to_owned(),
+        details: error.details.clone(),
+    }
+}
+
+/// The results of a transaction as clients get them.
+pub(crate) fn results(results: &ovsdb::database::Results) -> Vec<OpResult> {
+    use ovsdb::database::OperationResult as Result;
+    let one = |result: &Result| match result {
+        Result::Inserted(uuid) => OpResult {
+            uuid: Some(*uuid),
+            ..OpResult::default()
+        },
+        Result::Count(count) => OpResult {
+            count: Some(*count),
+            ..OpResult::default()
+        },
+        // Parts of this process read rows by subscription.
+        Result::Rows(_) | Result::Empty | Result::Error(_) | Result::NotTried => {
+            OpResult::default()
+        }
+    };
+    results.0.iter().map(one).collect()
+}
