@@ -81,6 +81,14 @@ fn first_gap(taken: &BTreeMap<u32, Uuid>, from: u32, to: u32) -> Option<u32> {
     (candidate <= to).then_some(candidate)
 }
 
+/// The keys that are given out to whoever has this demand, and those that it may request.
+fn ranges(demand: &Demand) -> (RangeInclusive<u32>, RangeInclusive<u32>) {
+    match demand.datapath {
+        None => (DATAPATHS, REQUESTED_DATAPATHS),
+        Some(_) => (PORTS, PORTS),
+    }
+}
+
 /// All keys.
 #[derive(Debug, Default)]
 pub(crate) struct Allocator {
@@ -148,7 +156,8 @@ impl Allocator {
             None => owner.to_string().into(),
             Some(_) => demand.name.clone(),
         };
-        self.known.get(&(demand.datapath, name)).copied()
+        let key = self.known.get(&(demand.datapath, name)).copied()?;
+        ranges(demand).1.contains(&key).then_some(key)
     }
 
     fn is_settled(&self, owner: Uuid, demand: &Option<Demand>) -> bool {
@@ -171,10 +180,7 @@ impl Allocator {
     }
 
     fn assign(&mut self, owner: Uuid, demand: &Demand) -> Decision {
-        let (range, requestable) = match demand.datapath {
-            None => (DATAPATHS, REQUESTED_DATAPATHS),
-            Some(_) => (PORTS, PORTS),
-        };
+        let (range, requestable) = ranges(demand);
         let known = self.known_key(owner, demand);
         let pool = self.pools.entry(demand.datapath).or_default();
         let is_free = |pool: &Pool, key: &u32| pool.by_key.get(key).is_none_or(|it| *it == owner);
@@ -188,7 +194,7 @@ impl Allocator {
         }
         key = key
             .or_else(|| pool.by_owner.get(&owner).copied())
-            .or_else(|| known.filter(|key| requestable.contains(key) && is_free(pool, key)))
+            .or_else(|| known.filter(|key| is_free(pool, key)))
             .or_else(|| pool.free(&range));
         match key {
             Some(key) => {

@@ -42,6 +42,3 @@ pub use incremental::{Footprint, Ran};
 pub use rows::global::Progress;
 pub use scope::{Class, Group, Scope};
 pub use stage::{DatapathKind, Pipeline, Stage};
-
-#[cfg(test)]
-mod tests;
