@@ -81,7 +81,8 @@ pub(crate) fn read_entry(reader: &mut Reader<'_>) -> Result<Entry> {
     let mask = if header.has_mask {
         payload.uint(bytes)?
     } else if field.is_variable() {
-        super::ones(8 * bytes as u32)
+        // A switch leaves out leading zero bytes of an exact value; options are whole words.
+        super::ones(8 * bytes.next_multiple_of(4) as u32)
     } else {
         field.full_mask()
     };
