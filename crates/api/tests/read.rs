@@ -186,7 +186,7 @@ fn a_match_that_does_not_parse_is_refused_where_it_stands() {
     let found = problems("match: ip4", "match: ip4.src == ");
     assert_eq!(found.len(), 1, "{found:#?}");
     assert!(
-        found[0].starts_with("10:63: ACL a of switch web: its match does not parse: "),
+        found[0].starts_with("10:60: ACL a of switch web: its match does not parse: "),
         "{found:?}"
     );
 }
