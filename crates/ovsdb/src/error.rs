@@ -13,6 +13,10 @@ pub enum ErrorKind {
     UnknownDatabase,
     /// A column that the table does not have.
     UnknownColumn,
+    /// A function of a condition that is not one.
+    UnknownFunction,
+    /// A mutator that is not one.
+    UnknownMutator,
     /// A value or a table breaks a constraint of the schema.
     Constraint,
     /// A strong reference would dangle.
@@ -54,6 +58,8 @@ impl ErrorKind {
             Self::Syntax => "syntax error",
             Self::UnknownDatabase => "unknown database",
             Self::UnknownColumn => "unknown column",
+            Self::UnknownFunction => "unknown function",
+            Self::UnknownMutator => "unknown mutator",
             Self::Constraint => "constraint violation",
             Self::ReferentialIntegrity => "referential integrity violation",
             Self::DuplicateUuidName => "duplicate uuid-name",

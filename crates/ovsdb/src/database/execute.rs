@@ -46,7 +46,7 @@ impl From<Error> for Stop {
 impl Database {
     /// Carries out a transaction on the staged state.
     pub fn execute(&mut self, operations: &[Operation], context: &mut Context<'_>) -> Outcome {
-        self.run(operations.len(), context, |_, at| {
+        self.run(operations.len(), context, |_, _, at| {
             Ok(Cow::Borrowed(&operations[at]))
         })
     }
@@ -55,8 +55,9 @@ impl Database {
     pub fn execute_json(&mut self, operations: &[Value], context: &mut Context<'_>) -> Outcome {
         let mut names = FxHashMap::default();
         let schema = Arc::clone(&self.schema);
-        self.run(operations.len(), context, |context, at| {
+        self.run(operations.len(), context, |work, context, at| {
             let mut names = Names {
+                work,
                 known: &mut names,
                 new_uuid: context.new_uuid,
             };
@@ -68,12 +69,16 @@ impl Database {
         &mut self,
         count: usize,
         context: &mut Context<'_>,
-        mut operation: impl FnMut(&mut Context<'_>, usize) -> Result<Cow<'o, Operation>, Error>,
+        mut operation: impl FnMut(
+            &Work<'_>,
+            &mut Context<'_>,
+            usize,
+        ) -> Result<Cow<'o, Operation>, Error>,
     ) -> Outcome {
         let mut work = Work::new(self);
         let mut results = Vec::with_capacity(count);
         for at in 0..count {
-            let result = operation(context, at)
+            let result = operation(&work, context, at)
                 .map_err(Stop::Error)
                 .and_then(|operation| work.operation(&operation, context));
             match result {
@@ -127,6 +132,11 @@ impl<'a> Work<'a> {
         }
         let old = table.replace(key.1, row);
         self.touched.entry(key).or_insert(old);
+    }
+
+    /// Whether there is such a row, or was one before the transaction.
+    fn is_taken(&self, key: Key) -> bool {
+        self.touched.contains_key(&key) || self.db.tables[key.0 as usize].row(&key.1).is_some()
     }
 
     /// Brings every row back to what it was.
@@ -228,9 +238,7 @@ impl<'a> Work<'a> {
     ) -> Result<OperationResult, Stop> {
         let (table, schema) = self.table(table)?;
         let uuid = uuid.unwrap_or_else(|| (context.new_uuid)());
-        let taken = self.touched.contains_key(&(table, uuid))
-            || self.db.tables[table as usize].row(&uuid).is_some();
-        if taken {
+        if self.is_taken((table, uuid)) {
             let text = "This UUID would duplicate a UUID already present within the table or \
                         deleted within the same transaction.";
             return Err(Error::new(ErrorKind::DuplicateUuid, text).into());
@@ -455,6 +463,7 @@ fn slots(schema: &TableSchema, columns: Option<&[Str]>) -> Result<(Vec<Str>, Vec
 
 /// The names of a transaction's new rows; a name may be used before its row is inserted.
 struct Names<'a> {
+    work: &'a Work<'a>,
     known: &'a mut FxHashMap<Str, (Uuid, bool)>,
     new_uuid: &'a mut dyn FnMut() -> Uuid,
 }
@@ -479,5 +488,11 @@ impl OperationNames for Names<'_> {
         }
         known.0 = explicit.unwrap_or(uuid);
         Some(known.0)
+    }
+
+    fn is_taken(&self, table: &str, uuid: Uuid) -> bool {
+        self.work
+            .table(table)
+            .is_ok_and(|(table, _)| self.work.is_taken((table, uuid)))
     }
 }

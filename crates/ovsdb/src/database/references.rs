@@ -84,7 +84,9 @@ impl ReferenceColumn {
         if old == new || !self.has(strong) {
             return;
         }
-        if let (Some(old), Some(new), Some(target), None) = (old, new, self.key, self.value) {
+        if let (Some(old), Some(new), Some(target)) = (old, new, self.key)
+            && !old.is_map()
+        {
             for atom in old.symmetric_difference(new) {
                 let by = if old.contains(&atom) { -1 } else { 1 };
                 if let Some(uuid) = atom.as_uuid() {

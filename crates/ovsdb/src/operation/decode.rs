@@ -13,6 +13,10 @@ pub trait OperationNames: NamedUuids {
     /// Notes that an insert gives `name` to its row, whose UUID is `explicit` if it says so. Gives the UUID
     /// of the row, or `None` when an earlier insert has the same name.
     fn define(&mut self, name: &str, explicit: Option<Uuid>) -> Option<Uuid>;
+
+    /// Whether the table has, or had before the transaction, a row with this UUID. Who carries the insert
+    /// out checks it too; here it is about which of several errors is named.
+    fn is_taken(&self, table: &str, uuid: Uuid) -> bool;
 }
 
 /// Reads one operation.
@@ -51,8 +55,9 @@ fn decode(
         "insert" => insert(schema, members, names),
         "select" => select(schema, members, names),
         "update" => {
-            let (table, condition) = target(schema, members, names)?;
+            let (table, clauses) = target(schema, members)?;
             let row = row(table, members.required("row")?, names, Immutable::Refused)?;
+            let condition = conditions(table, clauses, names)?;
             Ok(Operation::Update {
                 table: table.name.clone(),
                 condition,
@@ -60,12 +65,13 @@ fn decode(
             })
         }
         "mutate" => {
-            let (table, condition) = target(schema, members, names)?;
+            let (table, clauses) = target(schema, members)?;
             let mutations = members.array("mutations")?;
             let mutations = mutations
                 .iter()
                 .map(|m| mutation(table, m, names))
                 .collect::<Result<_, _>>()?;
+            let condition = conditions(table, clauses, names)?;
             Ok(Operation::Mutate {
                 table: table.name.clone(),
                 condition,
@@ -73,7 +79,8 @@ fn decode(
             })
         }
         "delete" => {
-            let (table, condition) = target(schema, members, names)?;
+            let (table, clauses) = target(schema, members)?;
+            let condition = conditions(table, clauses, names)?;
             Ok(Operation::Delete {
                 table: table.name.clone(),
                 condition,
@@ -114,6 +121,11 @@ fn insert(
         .then(|| members.id("uuid-name"));
     let name: Option<Str> = name.transpose()?.map(Into::into);
     let row_json = members.required("row")?;
+    if explicit.is_some_and(|uuid| names.is_taken(&table.name, uuid)) {
+        let text = "This UUID would duplicate a UUID already present within the table or deleted \
+                    within the same transaction.";
+        return Err(Error::new(ErrorKind::DuplicateUuid, text));
+    }
     let uuid = match &name {
         None => explicit,
         Some(name) => Some(names.define(name, explicit).ok_or_else(|| {
@@ -135,8 +147,10 @@ fn select(
     members: &mut Members<'_>,
     names: &mut dyn OperationNames,
 ) -> Result<Operation, Error> {
-    let (table, condition) = target(schema, members, names)?;
-    let columns = columns(table, members)?;
+    let (table, clauses) = target(schema, members)?;
+    let wanted = members.optional("columns");
+    let condition = conditions(table, clauses, names)?;
+    let columns = wanted.map(|json| columns(table, json)).transpose()?;
     Ok(Operation::Select {
         table: table.name.clone(),
         condition,
@@ -149,21 +163,20 @@ fn wait(
     members: &mut Members<'_>,
     names: &mut dyn OperationNames,
 ) -> Result<Operation, Error> {
-    let timeout = match members.optional("timeout") {
-        None => None,
-        Some(json) => {
-            let error = || Error::syntax("timeout must be a nonnegative integer").about(json);
-            Some(json.as_u64().ok_or_else(error)?)
-        }
-    };
-    let (table, condition) = target(schema, members, names)?;
-    let columns = columns(table, members)?;
-    let until = match members.text("until")? {
+    let (table, clauses) = target(schema, members)?;
+    let (timeout, wanted) = (members.optional("timeout"), members.optional("columns"));
+    let (until, rows) = (members.text("until")?, members.array("rows")?);
+    let condition = conditions(table, clauses, names)?;
+    let columns = wanted.map(|json| columns(table, json)).transpose()?;
+    let bad = |json| Error::syntax("timeout must be a nonnegative integer").about(json);
+    let timeout = timeout
+        .map(|json| json.as_u64().ok_or_else(|| bad(json)))
+        .transpose()?;
+    let until = match until {
         "==" => Until::Equal,
         "!=" => Until::NotEqual,
         _ => return Err(Error::syntax("\"until\" must be \"==\" or \"!=\"")),
     };
-    let rows = members.array("rows")?;
     let rows = rows
         .iter()
         .map(|json| row(table, json, names, Immutable::Accepted))
@@ -178,19 +191,24 @@ fn wait(
     })
 }
 
-/// The members that `select`, `update`, `mutate`, `delete` and `wait` share.
-fn target<'a>(
+/// The members that `select`, `update`, `mutate`, `delete` and `wait` share. An operation takes all its
+/// members before it reads one, so that one too many is noticed before anything else.
+fn target<'a, 'b>(
     schema: &'a DatabaseSchema,
-    members: &mut Members<'_>,
+    members: &mut Members<'b>,
+) -> Result<(&'a TableSchema, &'b [Value]), Error> {
+    Ok((table(schema, members)?, members.array("where")?))
+}
+
+fn conditions(
+    table: &TableSchema,
+    clauses: &[Value],
     names: &mut dyn OperationNames,
-) -> Result<(&'a TableSchema, Vec<Condition>), Error> {
-    let table = table(schema, members)?;
-    let clauses = members.array("where")?;
-    let condition = clauses
+) -> Result<Vec<Condition>, Error> {
+    clauses
         .iter()
         .map(|json| decode_condition(table, json, names))
-        .collect::<Result<_, _>>()?;
-    Ok((table, condition))
+        .collect()
 }
 
 fn table<'a>(
@@ -204,10 +222,7 @@ fn table<'a>(
         .ok_or_else(|| Error::syntax(format!("No table named {name}.")))
 }
 
-fn columns(table: &TableSchema, members: &mut Members<'_>) -> Result<Option<Vec<Str>>, Error> {
-    let Some(json) = members.optional("columns") else {
-        return Ok(None);
-    };
+fn columns(table: &TableSchema, json: &Value) -> Result<Vec<Str>, Error> {
     let error = || Error::syntax("array of distinct column names expected").about(json);
     let mut columns: Vec<Str> = Vec::new();
     for name in json.as_array().ok_or_else(error)? {
@@ -222,7 +237,7 @@ fn columns(table: &TableSchema, members: &mut Members<'_>) -> Result<Option<Vec<
     if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
         return Err(error());
     }
-    Ok(Some(columns))
+    Ok(columns)
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -248,13 +263,14 @@ fn row(
             column.name.clone(),
             Datum::from_json_with(&column.column_type, value, names)?,
         ));
-        if immutable == Immutable::Refused && !column.mutable {
-            let text = format!(
-                "Cannot update immutable column {name} in table {}.",
-                table.name
-            );
-            return Err(Error::constraint(text).about(json));
-        }
+    }
+    let fixed = |name: &&String| table.column(name).is_some_and(|column| !column.mutable);
+    if let (Immutable::Refused, Some(name)) = (immutable, object.keys().find(fixed)) {
+        let text = format!(
+            "Cannot update immutable column {name} in table {}.",
+            table.name
+        );
+        return Err(Error::constraint(text).about(json));
     }
     Ok(out)
 }
@@ -276,8 +292,12 @@ pub fn decode_condition(
         return Err(Error::syntax("Parse error in condition.").about(json));
     };
     let mut column = condition_type(table, name).map_err(|e| e.about(json))?;
-    let function = Function::from_name(function)
-        .ok_or_else(|| Error::syntax(format!("No function named {function}.")).about(json))?;
+    let function = Function::from_name(function).ok_or_else(|| {
+        Error::new(
+            ErrorKind::UnknownFunction,
+            format!("No function named {function}."),
+        )
+    })?;
     match function {
         Function::Equal | Function::NotEqual => {}
         Function::Includes if !column.is_scalar() => column.min = 0,
@@ -325,8 +345,12 @@ fn mutation(
         );
         return Err(Error::constraint(text).about(json));
     }
-    let mutator = Mutator::from_name(mutator)
-        .ok_or_else(|| Error::syntax(format!("No mutator named {mutator}.")).about(json))?;
+    let mutator = Mutator::from_name(mutator).ok_or_else(|| {
+        Error::new(
+            ErrorKind::UnknownMutator,
+            format!("No mutator named {mutator}."),
+        )
+    })?;
     let value = mutation_value(&column.column_type, mutator, value, names)?
         .ok_or_else(|| mismatch(mutator.name(), name).about(json))?;
     Ok(Mutation {
