@@ -6,23 +6,33 @@
 //! What it must not know: the Northbound, and how logical flows come about.
 //!
 //! Decisions are pure: each module takes a view of the two databases and says what should be
-//! different ([`chassis`], [`binding`], [`encaps`], [`patch`], [`zones`], [`nbcfg`]), or takes a packet
-//! and says what to do ([`local`]). The shell ([`run`]) is one loop over one closed enum of events; it
-//! sends what they say and asks them again when something changed.
+//! different ([`chassis`], [`binding`], [`bridge`], [`encaps`], [`patch`], [`zones`], [`nbcfg`],
+//! [`learned`]), or takes a packet and says what to do ([`local`]). [`core`] puts them together, without
+//! sockets: events in, commands out. The shell ([`run`]) is one loop; [`switch`] keeps the OpenFlow
+//! state of the integration bridge.
 //!
 //! Invariants: what is written follows from the current state, never from history; a transaction that
 //! fails is made again from the then current state; nothing is removed before the first complete view;
 //! everything made here can be recognised as ours after a restart.
 
+pub mod args;
 pub mod binding;
 pub mod bridge;
 pub mod chassis;
 pub mod config;
+mod control;
+pub mod core;
 pub mod encaps;
+pub mod learned;
 pub mod local;
 pub mod nbcfg;
 pub mod ops;
+pub mod packet_in;
 pub mod patch;
 pub mod ports;
+mod runtime;
+pub mod switch;
 pub mod view;
 pub mod zones;
+
+pub use runtime::run;

@@ -159,6 +159,28 @@ impl Physical {
         buckets.flat_map(|(_, groups)| groups.to_vec()).collect()
     }
 
+    /// All facts that it was told and that hold, so that another one can be told the same.
+    pub fn facts(&self) -> Vec<Fact> {
+        let (engine, inputs) = (&self.engine, &self.inputs);
+        let mut facts = Vec::new();
+        for (_, value) in engine.entries(inputs.settings) {
+            facts.push(Fact::Settings(Some(value.clone())));
+        }
+        macro_rules! all {
+            ($($input:ident $fact:ident),* $(,)?) => {$(
+                let entries = engine.entries(inputs.$input).into_iter();
+                facts.extend(entries.map(|(k, v)| Fact::$fact(k.clone(), Some(v.clone()))));
+            )*};
+        }
+        all!(
+            interface Interface, patch Patch, tunnel Tunnel, zone Zone, logical_flow LogicalFlow,
+            datapath_group DatapathGroup, datapath Datapath, port Port, multicast Multicast,
+            address_set AddressSet, port_group PortGroup, chassis Chassis, encap Encap,
+            mac_binding MacBinding, static_mac_binding StaticMacBinding, fdb Fdb,
+        );
+        facts
+    }
+
     /// The datapaths that this chassis holds.
     pub fn local_datapaths(&self) -> impl Iterator<Item = Uuid> {
         self.locality.local().iter().copied()

@@ -310,6 +310,11 @@ impl Local {
         &self.counters
     }
 
+    /// Counts from zero again.
+    pub fn clear_counters(&mut self) {
+        self.counters = Counters::default();
+    }
+
     /// How many next hops packets wait for.
     pub fn waiting(&self) -> usize {
         self.buffer.len()

@@ -83,7 +83,12 @@ impl Switch {
         let shared = Arc::new(Shared::default());
         let (sender, events) = mpsc::channel(QUEUE);
         let task = task::Task::new(client, Arc::clone(&shared), sender);
-        Self { shared, handle, events, task: tokio::spawn(task.run()) }
+        Self {
+            shared,
+            handle,
+            events,
+            task: tokio::spawn(task.run()),
+        }
     }
 
     /// Changes what the switch should hold. It never waits; what comes while a bundle is on its way goes
@@ -117,18 +122,20 @@ impl Switch {
     /// Where to send what has nothing to do with flows.
     #[must_use]
     pub fn sender(&self) -> Sender {
-        Sender { handle: self.handle.clone() }
+        Sender {
+            handle: self.handle.clone(),
+        }
     }
 
     /// Compares what the switch should hold with what it holds.
     ///
     /// # Errors
     /// When the switch does not say.
-    pub async fn audit(&self) -> Result<Audit, Error> {
+    pub fn audit(&self) -> impl Future<Output = Result<Audit, Error>> + Send + use<> {
         let (sender, receiver) = oneshot::channel();
         self.shared.with(|inbox| inbox.audits.push(sender));
         self.shared.notify.notify_one();
-        receiver.await.unwrap_or(Err(Error::NotConnected))
+        async { receiver.await.unwrap_or(Err(Error::NotConnected)) }
     }
 }
 

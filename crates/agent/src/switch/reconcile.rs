@@ -29,10 +29,28 @@ impl Held {
     }
 
     fn of(flow: &Flow) -> Self {
-        let plain = Flow { cookie: flow.cookie, ..Flow::default() };
-        let rest = (flow.idle_timeout, flow.hard_timeout, flow.flags, flow.importance);
-        if rest == (plain.idle_timeout, plain.hard_timeout, plain.flags, plain.importance) {
-            Self::Ours(Body { cookie: flow.cookie, actions: flow.actions.clone().into() })
+        let plain = Flow {
+            cookie: flow.cookie,
+            ..Flow::default()
+        };
+        let rest = (
+            flow.idle_timeout,
+            flow.hard_timeout,
+            flow.flags,
+            flow.importance,
+        );
+        if rest
+            == (
+                plain.idle_timeout,
+                plain.hard_timeout,
+                plain.flags,
+                plain.importance,
+            )
+        {
+            Self::Ours(Body {
+                cookie: flow.cookie,
+                actions: flow.actions.clone().into(),
+            })
         } else {
             Self::Foreign
         }
@@ -126,7 +144,9 @@ impl Reconciler {
                 None => self.groups.remove(&change.id),
             };
             if self.known {
-                self.dirty_groups.entry(change.id).or_insert(old.filter(|_| !refused));
+                self.dirty_groups
+                    .entry(change.id)
+                    .or_insert(old.filter(|_| !refused));
             }
         }
     }
@@ -191,11 +211,15 @@ impl Reconciler {
     }
 
     fn wanted(&self, key: &FlowKey) -> Option<&Body> {
-        self.desired.get(key).filter(|_| !self.refused.contains(key))
+        self.desired
+            .get(key)
+            .filter(|_| !self.refused.contains(key))
     }
 
     fn wanted_group(&self, id: u32) -> Option<&Group> {
-        self.groups.get(&id).filter(|_| !self.refused_groups.contains(&id))
+        self.groups
+            .get(&id)
+            .filter(|_| !self.refused_groups.contains(&id))
     }
 
     /// The bundle to send now, if there is something to change and nothing on its way.
@@ -215,7 +239,11 @@ impl Reconciler {
             let new = wanted.map(|body| body.to_flow(key.clone()));
             // What goes is told by its key alone; what comes replaces whatever is there.
             let gone = || {
-                let FlowKey { table, priority, matches } = key.clone();
+                let FlowKey {
+                    table,
+                    priority,
+                    matches,
+                } = key.clone();
                 Flow::new(table, priority, matches, Vec::new())
             };
             let old = if new.is_none() { Some(gone()) } else { None };
@@ -223,7 +251,10 @@ impl Reconciler {
         });
         let groups = self.sent_groups.iter().filter_map(|(id, held)| {
             let new = self.wanted_group(*id).cloned();
-            (*held != new).then(|| sync::GroupChange { old: held.clone(), new })
+            (*held != new).then(|| sync::GroupChange {
+                old: held.clone(),
+                new,
+            })
         });
         let mods = sync::order(flows, groups);
         if mods.is_empty() {
@@ -255,10 +286,20 @@ impl Reconciler {
                 Some(Target::Flow(key)) if !self.refused.contains(key) => {
                     let cookie = self.desired.get(key).map_or(0, |body| body.cookie);
                     self.refused.insert(key.clone());
-                    out.push(Refusal { flow: Some(key.clone()), group: None, cookie, reason });
+                    out.push(Refusal {
+                        flow: Some(key.clone()),
+                        group: None,
+                        cookie,
+                        reason,
+                    });
                 }
                 Some(Target::Group(id)) if self.refused_groups.insert(*id) => {
-                    out.push(Refusal { flow: None, group: Some(*id), cookie: 0, reason });
+                    out.push(Refusal {
+                        flow: None,
+                        group: Some(*id),
+                        cookie: 0,
+                        reason,
+                    });
                 }
                 _ => {}
             }
@@ -276,7 +317,10 @@ impl Reconciler {
     /// Compares with what the switch holds, read just now. What is on its way is left out.
     #[must_use]
     pub fn audit(&self, flows: &[Flow], groups: &[Group]) -> Audit {
-        let mut out = Audit { flows: flows.len(), ..Audit::default() };
+        let mut out = Audit {
+            flows: flows.len(),
+            ..Audit::default()
+        };
         let moving = |key: &FlowKey| self.dirty.contains_key(key) || self.sent.contains_key(key);
         let mut absent: BTreeSet<&FlowKey> = self.desired.keys().collect();
         for flow in flows {
@@ -325,16 +369,30 @@ mod tests {
     use super::*;
 
     fn key(priority: u16) -> FlowKey {
-        FlowKey { table: 8, priority, matches: Match::new() }
+        FlowKey {
+            table: 8,
+            priority,
+            matches: Match::new(),
+        }
     }
 
     fn body(port: u32) -> Body {
-        Body { cookie: port.into(), actions: Arc::new([Action::output(port)]) }
+        Body {
+            cookie: port.into(),
+            actions: Arc::new([Action::output(port)]),
+        }
     }
 
     fn change(priority: u16, port: Option<u32>) -> Changes {
-        let flow = FlowChange { key: key(priority), old: None, new: port.map(body) };
-        Changes { flows: vec![flow], groups: Vec::new() }
+        let flow = FlowChange {
+            key: key(priority),
+            old: None,
+            new: port.map(body),
+        };
+        Changes {
+            flows: vec![flow],
+            groups: Vec::new(),
+        }
     }
 
     fn add(priority: u16, port: u32) -> Mod {
@@ -361,7 +419,10 @@ mod tests {
         reconciler.read(vec![body(9).to_flow(key(9))], Vec::new());
         assert_eq!(reconciler.next(), None);
         reconciler.complete();
-        assert_eq!(reconciler.next(), Some(vec![add(1, 1), Mod::delete_flow(key(9))]));
+        assert_eq!(
+            reconciler.next(),
+            Some(vec![add(1, 1), Mod::delete_flow(key(9))])
+        );
     }
 
     #[test]
@@ -373,7 +434,10 @@ mod tests {
         reconciler.update(change(2, None));
         assert_eq!(reconciler.next(), None);
         reconciler.committed();
-        assert_eq!(reconciler.next(), Some(vec![add(1, 8), Mod::delete_flow(key(2))]));
+        assert_eq!(
+            reconciler.next(),
+            Some(vec![add(1, 8), Mod::delete_flow(key(2))])
+        );
         reconciler.committed();
         assert!(reconciler.is_settled());
     }
@@ -395,9 +459,15 @@ mod tests {
         assert_eq!(reconciler.next(), Some(vec![add(1, 7), add(3, 3)]));
         let refusals = reconciler.failed([(0, "OFPBAC_BAD_TYPE".to_owned())]);
         assert_eq!(refusals.len(), 1);
-        assert_eq!((refusals[0].flow.clone(), refusals[0].cookie), (Some(key(1)), 7));
+        assert_eq!(
+            (refusals[0].flow.clone(), refusals[0].cookie),
+            (Some(key(1)), 7)
+        );
         // The switch still holds the older flow of that key, which nobody wants.
-        assert_eq!(reconciler.next(), Some(vec![add(3, 3), Mod::delete_flow(key(1))]));
+        assert_eq!(
+            reconciler.next(),
+            Some(vec![add(3, 3), Mod::delete_flow(key(1))])
+        );
         reconciler.committed();
         assert!(reconciler.is_settled());
         // A new version is tried again.
@@ -423,7 +493,10 @@ mod tests {
         reconciler.forget();
         reconciler.update(change(4, Some(4)));
         assert_eq!(reconciler.next(), None);
-        let foreign = Flow { idle_timeout: 5, ..body(2).to_flow(key(2)) };
+        let foreign = Flow {
+            idle_timeout: 5,
+            ..body(2).to_flow(key(2))
+        };
         reconciler.read(vec![body(1).to_flow(key(1)), foreign], Vec::new());
         assert_eq!(reconciler.next(), Some(vec![add(2, 2), add(4, 4)]));
     }

@@ -129,7 +129,10 @@ impl Task {
     /// Says what the connection needs, and maps the tunnel option. Gives the number of its field.
     async fn prepare(&self) -> Result<u8, Error> {
         // A connection to the management socket gets packets only if it says that it wants them.
-        let config = SwitchConfig { flags: 0, miss_send_len: u16::MAX };
+        let config = SwitchConfig {
+            flags: 0,
+            miss_send_len: u16::MAX,
+        };
         self.handle.send(Message::SetConfig(config)).await?;
         let format = SetPacketInFormat::NXT_PACKET_IN2;
         self.handle.send(Message::SetPacketInFormat(format)).await?;
@@ -137,8 +140,15 @@ impl Task {
         let table = self.handle.tlv_table().await?;
         if table.index(class, kind).is_none() {
             let index = table.first_free().unwrap_or(0);
-            let map = TlvMap { class, kind, length, index };
-            self.handle.send(Message::TlvTableMod(TlvTableMod::Add(vec![map]))).await?;
+            let map = TlvMap {
+                class,
+                kind,
+                length,
+                index,
+            };
+            self.handle
+                .send(Message::TlvTableMod(TlvTableMod::Add(vec![map])))
+                .await?;
             return Ok(mapped(&self.handle.tlv_table().await?));
         }
         Ok(mapped(&table))
@@ -171,7 +181,9 @@ impl Task {
         if !self.connected || self.flight.is_some() || self.retry.is_some() {
             return;
         }
-        let Some(mods) = self.reconciler.next() else { return };
+        let Some(mods) = self.reconciler.next() else {
+            return;
+        };
         tracing::debug!(target: "ofctrl", "{} changes for the switch", mods.len());
         let handle = self.handle.clone();
         let (sender, receiver) = oneshot::channel();
@@ -186,9 +198,11 @@ impl Task {
     fn bundle_ended(&mut self, result: Result<(), Error>) {
         let refused = match result {
             Ok(()) => return self.reconciler.committed(),
-            Err(Error::Bundle(failure)) if !failure.messages.is_empty() => {
-                failure.messages.into_iter().map(|(at, error)| (at, error.to_string())).collect()
-            }
+            Err(Error::Bundle(failure)) if !failure.messages.is_empty() => failure
+                .messages
+                .into_iter()
+                .map(|(at, error)| (at, error.to_string()))
+                .collect(),
             Err(Error::BundleSend(BundleError::Message { index, error })) => {
                 vec![(index, error.to_string())]
             }
@@ -233,7 +247,11 @@ impl Task {
 
 fn mapped(table: &TlvTable) -> u8 {
     let (class, kind, length) = OPTION;
-    match table.maps.iter().find(|map| (map.class, map.kind) == (class, kind)) {
+    match table
+        .maps
+        .iter()
+        .find(|map| (map.class, map.kind) == (class, kind))
+    {
         Some(map) if map.length == length => u8::try_from(map.index).unwrap_or(0),
         Some(map) => {
             tracing::error!(
