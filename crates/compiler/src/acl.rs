@@ -20,6 +20,7 @@ pub(crate) struct Acls {
     pub(crate) error: Rule<Uuid, Str>,
     pub(crate) kind: Rule<Uuid, AclKind>,
     pub(crate) scopes: Collected<Group, Uuid>,
+    pub(crate) scope: Rule<Group, ()>,
 }
 
 pub(crate) fn declare(
@@ -96,12 +97,15 @@ pub(crate) fn declare(
     let scopes = build.collect("members of port group scopes", scopes_of, |id, scopes| {
         scopes.iter().map(|scope| (*scope, *id)).collect::<Vec<_>>()
     });
+    // Who reads this one does not care which switches join.
+    let scope = build.rule("port group scope", scopes, |_, _| ());
     Acls {
         switches,
         port_groups,
         error,
         kind,
         scopes,
+        scope,
     }
 }
 

@@ -205,6 +205,10 @@ pub(crate) struct Topology {
     pub ports_of_router: Index<Uuid, Uuid>,
     /// The routers with a port on a switch.
     pub routers_on: Collected<Uuid, Uuid>,
+    /// The ports of a switch to physical networks.
+    pub localnets: Index<Uuid, Uuid>,
+    /// Which scopes of port groups have members.
+    pub port_group_scope: Rule<Group, ()>,
     /// Why an ACL is left out.
     pub acl_error: Rule<Uuid, Str>,
     /// How the ACLs of a switch work, port groups included.
@@ -251,6 +255,9 @@ impl Topology {
         let ports_of_router = build.index("ports of router", router_port, |_, port| [port.router]);
         let routers_on = build.collect("routers on switch", router_port, |_, port| {
             port.switch().map(|switch| (switch, port.router))
+        });
+        let localnets = build.index("localnet ports of switch", switch_port, |_, port| {
+            (port.kind == PortKind::Localnet).then_some(port.switch)
         });
         let acls = crate::acl::declare(build, nb, switch, switch_port, raw.port_groups_of_port);
         let unknown = build.index("switches with unknown", switch_port, |_, port| {
@@ -305,6 +312,8 @@ impl Topology {
             router_port,
             ports_of_router,
             routers_on,
+            localnets,
+            port_group_scope: acls.scope,
             acl_error: acls.error,
             acl_kind: acls.kind,
             port_group_scopes: acls.scopes,

@@ -76,6 +76,7 @@ pub(super) fn scopes(cx: &Context<'_>, topology: Topology, acl: &Uuid) -> Vec<(S
                     port_group: *group,
                     stateful,
                 };
+                cx.get(topology.port_group_scope, &scope)?;
                 Some((Scope::Group(scope), stateful))
             })
         });

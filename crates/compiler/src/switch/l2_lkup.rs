@@ -49,7 +49,14 @@ pub(super) fn declare(program: &mut Program) {
                 return;
             };
             if port.router_address {
-                let matches = format!("eth.dst == {}{}", peer.mac, peer.and_resident());
+                // A physical network must see the address at one place only.
+                let physical = cx.get(topology.localnets, &port.switch).is_some();
+                let resident = if physical {
+                    peer.and_resident()
+                } else {
+                    String::new()
+                };
+                let matches = format!("eth.dst == {}{resident}", peer.mac);
                 flows.add(LsInL2Lkup, 50, matches, to(port));
             }
             router_addresses(&mut flows, port, peer);

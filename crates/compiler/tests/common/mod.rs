@@ -162,6 +162,7 @@ impl Cloud {
             assert_eq!(was, change.old, "the compiler knows what {key:?} was");
         }
         self.check_southbound();
+        self.compiler.apply_sb(&output.sb);
         output
     }
 
@@ -210,6 +211,9 @@ impl Cloud {
         }
         let exists = |table: &str, uuid| self.southbound.contains_key(&(table.into(), uuid));
         let mut groups = BTreeSet::new();
+        for (_, flow) in self.rows::<sb::LogicalFlow>() {
+            check_language(&flow.match_, &flow.actions);
+        }
         for (uuid, flow) in self.rows::<sb::LogicalFlow>() {
             let datapath = flow.logical_datapath.map(|it| it.uuid());
             let group = flow.logical_dp_group.map(|it| it.uuid());
@@ -313,6 +317,23 @@ impl Cloud {
         lines.sort();
         lines.join("\n")
     }
+}
+
+/// Every flow must be in the logical language.
+fn check_language(matches: &Str, actions: &Str) {
+    thread_local! {
+        static GOOD: std::cell::RefCell<BTreeSet<(bool, Str)>> = <_>::default();
+    }
+    GOOD.with_borrow_mut(|good| {
+        if good.insert((false, matches.clone())) {
+            let parsed = logic::parse_match(matches, logic::Symbols::ovn());
+            assert!(parsed.is_ok(), "{matches}: {parsed:?}");
+        }
+        if good.insert((true, actions.clone())) {
+            let parsed = logic::parse_actions(actions, logic::Symbols::ovn());
+            assert!(parsed.is_ok(), "{actions}: {parsed:?}");
+        }
+    });
 }
 
 fn stage_index(stage: Stage) -> usize {
