@@ -27,6 +27,7 @@ mod port;
 mod property;
 pub mod session;
 pub mod sync;
+mod text;
 mod wire;
 
 pub use action::Action;

@@ -1,0 +1,104 @@
+//! Flows and groups as text.
+
+use std::fmt;
+
+use super::Parts;
+use super::action::Actions;
+use crate::flow::{Flow, FlowFlags, FlowKey};
+use crate::group::{Bucket, Group, GroupKind};
+
+impl fmt::Display for FlowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.table != 0 {
+            write!(f, "table={}, ", self.table)?;
+        }
+        f.write_str(&self.matches.text(self.priority))
+    }
+}
+
+/// As `ovs-ofctl --no-names --no-stats dump-flows` writes it.
+impl fmt::Display for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.cookie != 0 {
+            write!(f, "cookie={:#x}, ", self.cookie)?;
+        }
+        if self.key.table != 0 {
+            write!(f, "table={}, ", self.key.table)?;
+        }
+        if self.idle_timeout != 0 {
+            write!(f, "idle_timeout={}, ", self.idle_timeout)?;
+        }
+        if self.hard_timeout != 0 {
+            write!(f, "hard_timeout={}, ", self.hard_timeout)?;
+        }
+        for (flag, name) in [
+            (FlowFlags::SEND_FLOW_REM, "send_flow_rem"),
+            (FlowFlags::CHECK_OVERLAP, "check_overlap"),
+            (FlowFlags::RESET_COUNTS, "reset_counts"),
+            (FlowFlags::NO_PACKET_COUNTS, "no_packet_counts"),
+            (FlowFlags::NO_BYTE_COUNTS, "no_byte_counts"),
+        ] {
+            if self.flags.contains(flag) {
+                write!(f, "{name} ")?;
+            }
+        }
+        if self.importance != 0 {
+            write!(f, "importance={}, ", self.importance)?;
+        }
+        let matches = self.key.matches.text(self.key.priority);
+        if !matches.is_empty() {
+            write!(f, "{matches} ")?;
+        }
+        write!(f, "actions={}", Actions(&self.actions))
+    }
+}
+
+impl fmt::Display for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bucket=bucket_id:{},", self.id)?;
+        if self.weight != 0 {
+            write!(f, "weight:{},", self.weight)?;
+        }
+        if let Some(port) = self.watch_port {
+            write!(f, "watch_port:{port},")?;
+        }
+        if let Some(group) = self.watch_group {
+            write!(f, "watch_group:{group},")?;
+        }
+        write!(f, "actions={}", Actions(&self.actions))
+    }
+}
+
+/// As `ovs-ofctl dump-groups` writes it.
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Parts::default();
+        parts.push(format_args!("group_id={}", self.id));
+        match self.kind {
+            GroupKind::All => parts.push("type=all"),
+            GroupKind::Select => parts.push("type=select"),
+            GroupKind::Indirect => parts.push("type=indirect"),
+            GroupKind::FastFailover => parts.push("type=ff"),
+            GroupKind::Unknown(kind) => parts.push(format_args!("type={kind}")),
+        }
+        if let Some(selection) = self.selection.as_ref().filter(|s| !s.method.is_empty()) {
+            parts.push(format_args!("selection_method={}", selection.method));
+            if selection.param != 0 {
+                parts.push(format_args!("selection_method_param={}", selection.param));
+            }
+            match selection.fields.as_slice() {
+                [] => {}
+                [(field, _)] => parts.push(format_args!("fields={field}")),
+                fields => {
+                    let mut list = Parts::default();
+                    fields.iter().for_each(|(field, _)| list.push(field));
+                    parts.push(format_args!("fields({})", list.finish()));
+                }
+            }
+        }
+        for bucket in &self.buckets {
+            parts.push(bucket);
+        }
+        f.write_str(&parts.finish())
+    }
+}

@@ -1,0 +1,232 @@
+//! Matches as text. The order and the names are those of `ovs-ofctl`, which come from OpenFlow 1.0.
+
+use std::fmt;
+
+use super::{Parts, Value};
+use crate::field::Field;
+use crate::matching::Match;
+
+/// The protocols that have a name, by Ethernet type and IP protocol.
+const PROTOCOLS: &[(u128, Option<u128>, &str)] = &[
+    (0x0800, Some(1), "icmp"),
+    (0x0800, Some(6), "tcp"),
+    (0x0800, Some(17), "udp"),
+    (0x0800, Some(132), "sctp"),
+    (0x0800, None, "ip"),
+    (0x86dd, Some(58), "icmp6"),
+    (0x86dd, Some(6), "tcp6"),
+    (0x86dd, Some(17), "udp6"),
+    (0x86dd, Some(132), "sctp6"),
+    (0x86dd, None, "ipv6"),
+    (0x0806, None, "arp"),
+    (0x8035, None, "rarp"),
+    (0x8847, None, "mpls"),
+    (0x8848, None, "mplsm"),
+];
+
+/// How a field is written.
+#[derive(Clone, Copy)]
+enum Style {
+    /// As the table of fields says.
+    Table,
+    /// A number: decimal where it is exact, hexadecimal with a mask.
+    Number,
+    /// The same with both digits of a byte.
+    Number8,
+    /// The same with all eight digits.
+    Number32,
+    /// Five hexadecimal digits.
+    Label,
+    /// Shifted by two bits.
+    Dscp,
+}
+
+/// What stands before the registers.
+const FIRST: &[(Field, &str, Style)] = &[
+    (Field::PktMark, "pkt_mark", Style::Table),
+    (Field::RecircId, "recirc_id", Style::Table),
+    (Field::DpHash, "dp_hash", Style::Table),
+    (Field::ConjId, "conj_id", Style::Table),
+    (Field::ActsetOutput, "actset_output", Style::Table),
+    (Field::CtState, "ct_state", Style::Table),
+    (Field::CtZone, "ct_zone", Style::Number),
+    (Field::CtMark, "ct_mark", Style::Table),
+    (Field::CtLabel, "ct_label", Style::Table),
+    (Field::CtNwSrc, "ct_nw_src", Style::Table),
+    (Field::CtIpv6Src, "ct_ipv6_src", Style::Table),
+    (Field::CtNwDst, "ct_nw_dst", Style::Table),
+    (Field::CtIpv6Dst, "ct_ipv6_dst", Style::Table),
+    (Field::CtNwProto, "ct_nw_proto", Style::Number),
+    (Field::CtTpSrc, "ct_tp_src", Style::Number),
+    (Field::CtTpDst, "ct_tp_dst", Style::Number),
+    (Field::PacketType, "packet_type", Style::Table),
+];
+
+/// What stands between the registers and the VLAN.
+const TUNNEL: &[(Field, &str, Style)] = &[
+    (Field::TunId, "tun_id", Style::Table),
+    (Field::TunSrc, "tun_src", Style::Table),
+    (Field::TunDst, "tun_dst", Style::Table),
+    (Field::TunIpv6Src, "tun_ipv6_src", Style::Table),
+    (Field::TunIpv6Dst, "tun_ipv6_dst", Style::Table),
+    (Field::TunGbpId, "tun_gbp_id", Style::Number),
+    (Field::TunGbpFlags, "tun_gbp_flags", Style::Table),
+    (Field::TunErspanVer, "tun_erspan_ver", Style::Number),
+    (Field::TunErspanIdx, "tun_erspan_idx", Style::Table),
+    (Field::TunErspanDir, "tun_erspan_dir", Style::Number),
+    (Field::TunErspanHwid, "tun_erspan_hwid", Style::Table),
+    (Field::TunGtpuFlags, "gtpu_flags", Style::Table),
+    (Field::TunGtpuMsgtype, "gtpu_msgtype", Style::Number),
+    (Field::TunFlags, "tun_flags", Style::Table),
+];
+
+/// What stands after the Ethernet type.
+const LAST: &[(Field, &str, Style)] = &[
+    (Field::Ipv6Src, "ipv6_src", Style::Table),
+    (Field::Ipv6Dst, "ipv6_dst", Style::Table),
+    (Field::Ipv6Label, "ipv6_label", Style::Label),
+    (Field::ArpSpa, "arp_spa", Style::Table),
+    (Field::ArpTpa, "arp_tpa", Style::Table),
+    (Field::NshFlags, "nsh_flags", Style::Number8),
+    (Field::NshTtl, "nsh_ttl", Style::Number8),
+    (Field::NshMdtype, "nsh_mdtype", Style::Number8),
+    (Field::NshNp, "nsh_np", Style::Number8),
+    (Field::NshSpi, "nsh_spi", Style::Table),
+    (Field::NshSi, "nsh_si", Style::Number8),
+    (Field::NshC1, "nsh_c1", Style::Table),
+    (Field::NshC2, "nsh_c2", Style::Table),
+    (Field::NshC3, "nsh_c3", Style::Table),
+    (Field::NshC4, "nsh_c4", Style::Table),
+    (Field::IpSrc, "nw_src", Style::Table),
+    (Field::IpDst, "nw_dst", Style::Table),
+    (Field::IpProto, "nw_proto", Style::Table),
+    (Field::ArpOp, "arp_op", Style::Table),
+    (Field::ArpSha, "arp_sha", Style::Table),
+    (Field::ArpTha, "arp_tha", Style::Table),
+    (Field::IpDscp, "nw_tos", Style::Dscp),
+    (Field::IpEcn, "nw_ecn", Style::Table),
+    (Field::IpTtl, "nw_ttl", Style::Table),
+    (Field::MplsLabel, "mpls_label", Style::Table),
+    (Field::MplsTc, "mpls_tc", Style::Table),
+    (Field::MplsTtl, "mpls_ttl", Style::Table),
+    (Field::MplsBos, "mpls_bos", Style::Table),
+    (Field::IpFrag, "nw_frag", Style::Table),
+    (Field::IcmpType, "icmp_type", Style::Number),
+    (Field::IcmpCode, "icmp_code", Style::Number),
+    (Field::Icmpv6Type, "icmp_type", Style::Number),
+    (Field::Icmpv6Code, "icmp_code", Style::Number),
+    (Field::NdTarget, "nd_target", Style::Table),
+    (Field::NdSll, "nd_sll", Style::Table),
+    (Field::NdTll, "nd_tll", Style::Table),
+    (Field::NdReserved, "nd_reserved", Style::Number32),
+    (Field::NdOptionsType, "nd_options_type", Style::Number),
+    (Field::TcpSrc, "tp_src", Style::Number),
+    (Field::UdpSrc, "tp_src", Style::Number),
+    (Field::SctpSrc, "tp_src", Style::Number),
+    (Field::TcpDst, "tp_dst", Style::Number),
+    (Field::UdpDst, "tp_dst", Style::Number),
+    (Field::SctpDst, "tp_dst", Style::Number),
+    (Field::TcpFlags, "tcp_flags", Style::Table),
+];
+
+impl Match {
+    fn put_fields(&self, out: &mut Parts, fields: &[(Field, &str, Style)], skip: Option<Field>) {
+        for (field, name, style) in fields {
+            let Some(entry) = self.get(*field).filter(|_| skip != Some(*field)) else { continue };
+            let (value, mask) = (entry.value(), entry.mask());
+            match (style, entry.is_exact()) {
+                (Style::Table, _) => out.push(format_args!("{name}={}", Value(entry))),
+                (Style::Number | Style::Number8 | Style::Number32, true) => out.push(format_args!("{name}={value}")),
+                (Style::Number, false) => out.push(format_args!("{name}={value:#x}/{mask:#x}")),
+                (Style::Number8, false) => {
+                    out.push(format_args!("{name}={value:#04x}/{mask:#04x}"));
+                }
+                (Style::Number32, false) => {
+                    out.push(format_args!("{name}={value:#010x}/{mask:#010x}"));
+                }
+                (Style::Label, true) => out.push(format_args!("{name}={value:#07x}")),
+                (Style::Label, false) => {
+                    out.push(format_args!("{name}={value:#07x}/{mask:#07x}"));
+                }
+                (Style::Dscp, _) => out.push(format_args!("{name}={}", value << 2)),
+            }
+        }
+    }
+
+    fn put_vlan(&self, out: &mut Parts) {
+        let part = |field, shift: u32| {
+            self.get(field).map_or((0, 0), |f| (f.value() << shift, f.mask() << shift))
+        };
+        let (vid, vid_mask) = part(Field::VlanVid, 0);
+        let (pcp, pcp_mask) = part(Field::VlanPcp, 13);
+        let (tci, tci_mask) = part(Field::VlanTci, 0);
+        let (value, mask) = (vid | pcp | tci, vid_mask | pcp_mask | tci_mask);
+        let whole = |part: u128| mask & part == 0 || mask & part == part;
+        if mask == 0 {
+        } else if value & 0x1000 != 0 && whole(0xfff) && whole(0xe000) && mask & 0xefff != 0 {
+            if mask & 0xfff != 0 {
+                out.push(format_args!("dl_vlan={}", value & 0xfff));
+            }
+            if mask & 0xe000 != 0 {
+                out.push(format_args!("dl_vlan_pcp={}", value >> 13));
+            }
+        } else if mask == 0xffff {
+            out.push(format_args!("vlan_tci={value:#06x}"));
+        } else {
+            out.push(format_args!("vlan_tci={value:#06x}/{mask:#06x}"));
+        }
+    }
+
+    fn to_parts(&self, out: &mut Parts) {
+        self.put_fields(out, FIRST, None);
+        let eth_type = self.exact(Field::EthType);
+        let protocol = self.exact(Field::IpProto);
+        let named = PROTOCOLS
+            .iter()
+            .find(|(t, p, _)| Some(*t) == eth_type && (p.is_none() || *p == protocol));
+        if let Some((_, _, name)) = named {
+            out.push(name);
+        }
+        for field in self.fields() {
+            if let Field::Reg(_) = field.field() {
+                out.push(field);
+            }
+        }
+        self.put_fields(out, TUNNEL, None);
+        for field in self.fields() {
+            if let Field::TunMetadata(_) = field.field() {
+                out.push(field);
+            }
+        }
+        self.put_fields(out, &[(Field::Metadata, "metadata", Style::Table)], None);
+        self.put_fields(out, &[(Field::InPortOxm, "in_port", Style::Table)], None);
+        self.put_vlan(out);
+        self.put_fields(out, &[(Field::EthSrc, "dl_src", Style::Table)], None);
+        self.put_fields(out, &[(Field::EthDst, "dl_dst", Style::Table)], None);
+        if let (Some(eth_type), None) = (eth_type, named) {
+            out.push(format_args!("dl_type={eth_type:#06x}"));
+        }
+        let skip = named.and_then(|(_, protocol, _)| protocol.map(|_| Field::IpProto));
+        self.put_fields(out, LAST, skip);
+        for bytes in self.opaque() {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            out.push(format_args!("oxm={hex}"));
+        }
+    }
+
+    /// The text with a priority, as it stands in a flow. The default priority is not written.
+    pub(super) fn text(&self, priority: u16) -> String {
+        let mut out = Parts::default();
+        if priority != 0x8000 {
+            out.push(format_args!("priority={priority}"));
+        }
+        self.to_parts(&mut out);
+        out.finish()
+    }
+}
+
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text(0x8000))
+    }
+}

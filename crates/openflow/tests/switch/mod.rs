@@ -1,0 +1,164 @@
+//! A real Open vSwitch in a temporary directory, and a blocking connection to it.
+
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use openflow::Message;
+use openflow::session::{BundleFailure, Config, Event, Reply, RequestError, Session};
+
+/// How long anything may take before the test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A process that ends with the test.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `ovsdb-server` and `ovs-vswitchd` with dummy ports, apart from any other on the machine.
+pub(crate) struct Switch {
+    _vswitchd: Daemon,
+    _ovsdb: Daemon,
+    directory: tempfile::TempDir,
+}
+
+fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !ready() {
+        assert!(Instant::now() < end, "{what} did not come; is openvswitch-switch installed?");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+impl Switch {
+    /// Starts one with the bridge `br0` and the ports 1 to 3.
+    pub(crate) fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path();
+        let database = path.join("conf.db");
+        let schema = "/usr/share/openvswitch/vswitch.ovsschema";
+        let mut create = command(path, "ovsdb-tool");
+        create.args(["create", &text(&database), schema]);
+        assert!(create.status().expect("ovsdb-tool runs").success());
+        let socket = path.join("db.sock");
+        let mut ovsdb = command(path, "ovsdb-server");
+        ovsdb.arg(&database).arg(format!("--remote=punix:{}", text(&socket)));
+        ovsdb.arg(format!("--unixctl={}", text(&path.join("ovsdb.ctl"))));
+        let ovsdb = Daemon(ovsdb.spawn().expect("ovsdb-server runs"));
+        wait_for("the database", || UnixStream::connect(&socket).is_ok());
+        let mut vswitchd = command(path, "ovs-vswitchd");
+        vswitchd.arg(format!("unix:{}", text(&socket)));
+        vswitchd.args(["--enable-dummy=override", "--disable-system", "--no-chdir"]);
+        vswitchd.arg(format!("--unixctl={}", text(&path.join("vswitchd.ctl"))));
+        let vswitchd = Daemon(vswitchd.spawn().expect("ovs-vswitchd runs"));
+        let switch = Self { _vswitchd: vswitchd, _ovsdb: ovsdb, directory };
+        let mut add: Vec<String> = vec!["--no-wait".into(), "init".into()];
+        add.extend("-- add-br br0 -- set bridge br0 datapath_type=dummy fail-mode=secure".split(' ').map(Into::into));
+        for n in 1..=3 {
+            let port = format!(
+                "-- add-port br0 p{n} -- set interface p{n} type=dummy ofport_request={n}"
+            );
+            add.extend(port.split(' ').map(Into::into));
+        }
+        let mut vsctl = command(switch.directory.path(), "ovs-vsctl");
+        vsctl.arg(format!("--db=unix:{}", text(&socket))).args(add);
+        assert!(vsctl.status().expect("ovs-vsctl runs").success());
+        wait_for("the bridge", || UnixStream::connect(switch.management()).is_ok());
+        switch
+    }
+
+    fn management(&self) -> PathBuf {
+        self.directory.path().join("br0.mgmt")
+    }
+
+    /// What `ovs-ofctl` prints, a line each.
+    pub(crate) fn ofctl(&self, arguments: &[&str]) -> Vec<String> {
+        let mut ofctl = command(self.directory.path(), "ovs-ofctl");
+        ofctl.args(["-O", "OpenFlow15", "--no-names"]).args(arguments);
+        let output = ofctl.stderr(Stdio::piped()).output().expect("ovs-ofctl runs");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{error}");
+        let lines = String::from_utf8(output.stdout).expect("text");
+        lines.lines().map(|line| line.trim().to_owned()).collect()
+    }
+
+    /// Connects to the bridge and waits for the greeting.
+    pub(crate) fn connect(&self) -> Connection {
+        let stream = UnixStream::connect(self.management()).expect("the bridge listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        let session = Session::new(Config::default(), Instant::now());
+        let mut connection = Connection { stream, session };
+        assert_eq!(connection.event(), Event::Ready);
+        connection
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("a path of plain characters").to_owned()
+}
+
+/// A program of Open vSwitch that keeps to our directory.
+fn command(directory: &Path, program: &str) -> Command {
+    let mut command = Command::new(program);
+    for variable in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"] {
+        command.env(variable, directory);
+    }
+    command.current_dir(directory).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// A session over a socket.
+pub(crate) struct Connection {
+    stream: UnixStream,
+    pub(crate) session: Session,
+}
+
+impl Connection {
+    /// The next event.
+    pub(crate) fn event(&mut self) -> Event {
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            if let Some(event) = self.session.poll_event() {
+                return event;
+            }
+            if let Some(bytes) = self.session.poll_transmit() {
+                self.stream.write_all(&bytes).expect("the switch takes bytes");
+                continue;
+            }
+            let read = self.stream.read(&mut buffer).expect("the switch answers in time");
+            assert_ne!(read, 0, "the switch closed the connection");
+            self.session.handle_bytes(&buffer[..read], Instant::now()).expect("a good session");
+        }
+    }
+
+    /// Sends a bundle and waits for its end.
+    pub(crate) fn bundle(&mut self, messages: &[Message]) -> Result<(), BundleFailure> {
+        let id = self.session.bundle(messages).expect("the bundle can be sent");
+        loop {
+            match self.event() {
+                Event::Bundle(got, result) if got == id => return result,
+                Event::Message(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    /// Sends a request and waits for its answer.
+    pub(crate) fn ask(&mut self, message: &Message) -> Result<Reply, RequestError> {
+        let id = self.session.request(message).expect("the request can be sent");
+        loop {
+            match self.event() {
+                Event::Reply(got, result) if got == id => return result,
+                Event::Message(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
