@@ -69,7 +69,9 @@ impl Hypervisor {
         let mut switch = start_switch(&namespace, &folder, &socket)?;
         until(READY, "ovs-vswitchd to listen", || {
             switch.expect_alive()?;
-            Ok(folder.join("ovs-vswitchd.ctl").exists().then_some(()))
+            Ok(control(&folder, "ovs-vswitchd", switch.id())
+                .exists()
+                .then_some(()))
         })?;
         vsctl(&folder, &words(BRIDGES), true)?;
         namespace.ip(&format!("addr add {address}/24 dev br-phys"))?;
@@ -142,7 +144,7 @@ impl Hypervisor {
             .nth(1)
             .with_context(|| format!("no address in {said:?}"))?;
         let address = other.address.to_string();
-        self.appctl("ovs-vswitchd", &["tnl/neigh/set", "br-phys", &address, mac])
+        self.appctl(&["tnl/neigh/set", "br-phys", &address, mac])
             .map(drop)
     }
 
@@ -154,12 +156,12 @@ impl Hypervisor {
         vsctl(&self.folder, arguments, true)
     }
 
-    /// Asks a daemon on this host, by the stem of its control socket: `ovs-vswitchd`.
+    /// Asks the switch.
     ///
     /// # Errors
     /// When it does not answer, or answers with an error.
-    pub fn appctl(&self, daemon: &str, arguments: &[&str]) -> Result<String> {
-        let socket = self.folder.join(format!("{daemon}.ctl"));
+    pub fn appctl(&self, arguments: &[&str]) -> Result<String> {
+        let socket = control(&self.folder, "ovs-vswitchd", self.switch.id());
         run(Command::new("ovs-appctl")
             .arg("-t")
             .arg(socket)
@@ -182,6 +184,11 @@ const BRIDGES: &str = "\
     --may-exist add-br br-phys -- set Bridge br-phys datapath_type=netdev \
     -- --may-exist add-port br-phys eth0 \
     -- --may-exist add-br br-int -- set Bridge br-int datapath_type=netdev fail_mode=secure";
+
+/// Where a daemon of this host listens for `ovs-appctl`, if nothing else is said.
+fn control(folder: &Path, daemon: &str, process: u32) -> PathBuf {
+    folder.join(format!("{daemon}.{process}.ctl"))
+}
 
 fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(str::to_owned).collect()
@@ -268,8 +275,8 @@ fn start_switch(namespace: &Namespace, folder: &Path, socket: &str) -> Result<Pr
         .arg(socket)
         .arg("--disable-system")
         .arg(format!(
-            "--unixctl={}",
-            folder.join("ovs-vswitchd.ctl").display()
+            "--pidfile={}",
+            folder.join("ovs-vswitchd.pid").display()
         ))
         .arg(format!(
             "--log-file={}",

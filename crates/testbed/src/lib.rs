@@ -3,7 +3,8 @@
 //! A [`Hypervisor`] is a network namespace with a real `ovsdb-server` and `ovs-vswitchd` (userspace
 //! datapath) of its own; an [`Underlay`] joins hypervisors; a [`Vm`] is a namespace whose interface is
 //! plugged into `br-int` the way libvirt does it: `external_ids:iface-id` on the interface. A [`Probe`]
-//! sends real packets from a VM and says what came back.
+//! sends real packets from a VM and says what came back. A [`Cloud`]
+//! has a server and agents as well, and [`demo`] runs a document's expectations over one.
 //!
 //! It must not know the compiler: what a network should do comes from the document, and the programs
 //! under test are started as processes.
@@ -14,7 +15,11 @@
 //! leaves no namespace, process or file, and any number of testbeds run side by side. Everything blocks,
 //! and every wait is for a condition with a limit.
 
+pub mod bench;
+mod cloud;
 mod command;
+mod database;
+pub mod demo;
 mod dhcp;
 mod hypervisor;
 mod namespace;
@@ -25,11 +30,13 @@ mod underlay;
 mod vm;
 mod wait;
 
+pub use cloud::Cloud;
 pub use command::run;
+pub use database::{Database, members};
 pub use dhcp::Lease;
 pub use hypervisor::{Hypervisor, HypervisorSpec};
 pub use namespace::Namespace;
-pub use probe::{Answer, Echo, Outcome, Pinging, Probe, Responder};
+pub use probe::{Answer, Echo, Kind, Outcome, Pinging, Probe, Responder};
 pub use process::Process;
 pub use scratch::Scratch;
 pub use underlay::Underlay;

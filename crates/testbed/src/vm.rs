@@ -1,7 +1,6 @@
 //! A virtual machine: a namespace with one interface, `eth0`, whose other end is a port of `br-int`.
 
 use std::net::IpAddr;
-use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
@@ -10,18 +9,13 @@ use crate::dhcp;
 use crate::hypervisor::Hypervisor;
 use crate::namespace::Namespace;
 
-/// How a VM comes by its addresses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Addressing {
-    /// These, each with the length of its prefix, and a default route by each of the gateways.
-    Static {
-        /// What `eth0` gets.
-        addresses: Vec<(IpAddr, u8)>,
-        /// At most one a family.
-        gateways: Vec<IpAddr>,
-    },
-    /// It asks, with [`Vm::lease`].
-    Dhcp,
+/// The addresses that a VM gets when it starts. One that asks with [`Vm::lease`] needs none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Addressing {
+    /// What `eth0` gets, each with the length of its prefix.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// Where the default route goes: at most one a family.
+    pub gateways: Vec<IpAddr>,
 }
 
 /// What a VM is to be like.
@@ -74,13 +68,7 @@ impl Vm {
             .ip(&format!("link set {interface} up"))?;
         namespace.command("ethtool -K eth0 tx off")?;
         namespace.ip("link set eth0 up")?;
-        if let Addressing::Static {
-            addresses,
-            gateways,
-        } = &spec.addressing
-        {
-            configure(&namespace, addresses, gateways)?;
-        }
+        configure(&namespace, &spec.addressing)?;
         let vm = Self {
             database: hypervisor.database(),
             interface,
@@ -157,34 +145,24 @@ impl Vm {
             .namespace
             .run(move || dhcp::ask("eth0", &mac))?
             .with_context(|| format!("VM {}", self.spec.name))?;
-        let gateways: Vec<IpAddr> = lease.gateway.map(IpAddr::V4).into_iter().collect();
-        configure(
-            &self.namespace,
-            &[(IpAddr::V4(lease.address), lease.prefix)],
-            &gateways,
-        )?;
+        let granted = Addressing {
+            addresses: vec![(lease.address.into(), lease.prefix)],
+            gateways: lease.gateway.map(IpAddr::V4).into_iter().collect(),
+        };
+        configure(&self.namespace, &granted)?;
         if let Some(mtu) = lease.mtu {
             self.namespace.ip(&format!("link set eth0 mtu {mtu}"))?;
         }
         Ok(lease)
     }
-
-    /// The words that put a person into the VM, for as long as it lives.
-    pub fn enter(&self) -> String {
-        enter(&self.namespace.path())
-    }
 }
 
-fn enter(path: &Path) -> String {
-    format!("nsenter --net={}", path.display())
-}
-
-fn configure(namespace: &Namespace, addresses: &[(IpAddr, u8)], gateways: &[IpAddr]) -> Result<()> {
-    for (address, prefix) in addresses {
+fn configure(namespace: &Namespace, addressing: &Addressing) -> Result<()> {
+    for (address, prefix) in &addressing.addresses {
         let nodad = if address.is_ipv6() { "nodad" } else { "" };
         namespace.ip(&format!("addr replace {address}/{prefix} dev eth0 {nodad}"))?;
     }
-    for gateway in gateways {
+    for gateway in &addressing.gateways {
         let family = if gateway.is_ipv6() { "-6" } else { "-4" };
         namespace.ip(&format!(
             "{family} route replace default via {gateway} dev eth0"

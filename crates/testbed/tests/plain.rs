@@ -1,13 +1,12 @@
 //! The testbed by itself: two hypervisors whose switches are programmed by hand. What holds here does not
 //! depend on any part of Heddle, so a failure elsewhere is not the testbed's.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::Result;
 use testbed::{
-    Addressing, Echo, Hypervisor, HypervisorSpec, Outcome, Probe, Responder, Scratch, Underlay, Vm,
-    VmSpec,
+    Addressing, Echo, Hypervisor, HypervisorSpec, Kind, Outcome, Probe, Responder, Scratch,
+    Underlay, Vm, VmSpec,
 };
 
 struct Bed {
@@ -63,7 +62,7 @@ fn bed() -> Result<Bed> {
             name: format!("vm{host}"),
             port: format!("port{host}"),
             mac: format!("02:00:00:00:00:0{host}"),
-            addressing: Addressing::Static {
+            addressing: Addressing {
                 addresses,
                 gateways: vec![],
             },
@@ -78,16 +77,8 @@ fn bed() -> Result<Bed> {
     })
 }
 
-fn ping(to: &str) -> Probe {
-    Probe::Ping {
-        to: to.parse().expect("an address"),
-        from: None,
-        ttl: None,
-    }
-}
-
-fn answered(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Answered(_))
+fn probe(kind: Kind, to: &str) -> Probe {
+    Probe::new(kind, to.parse().expect("an address"))
 }
 
 #[test]
@@ -99,26 +90,22 @@ fn packets_cross_a_tunnel_between_two_switches() -> Result<()> {
     let sender = first.namespace();
 
     for address in ["10.0.0.2", "fd00::2"] {
-        let outcome = ping(address).ask(sender)?;
-        assert!(answered(&outcome), "{address}: {outcome:?}");
+        let outcome = probe(Kind::Ping, address).ask(sender)?;
+        assert!(outcome.is_answered(), "{address}: {outcome:?}");
     }
-    assert_eq!(ping("10.0.0.3").ask(sender)?, Outcome::Silence);
+    assert_eq!(probe(Kind::Ping, "10.0.0.3").ask(sender)?, Outcome::Silence);
 
     let _responder = Responder::start(second.namespace(), "vm2", 8080)?;
     for address in ["10.0.0.2", "fd00::2"] {
-        let to = (address.parse::<IpAddr>()?, 8080).into();
-        for probe in [Probe::Tcp { to }, Probe::Udp { to }] {
-            let outcome = probe.ask(sender)?;
+        for kind in [Kind::Tcp(8080), Kind::Udp(8080)] {
+            let outcome = probe(kind, address).ask(sender)?;
             let Outcome::Answered(answer) = &outcome else {
-                panic!("{probe:?}: {outcome:?}")
+                panic!("{kind:?}: {outcome:?}")
             };
             assert_eq!(answer.by.as_deref(), Some("vm2"));
         }
     }
-    let closed = Probe::Tcp {
-        to: "10.0.0.2:9".parse()?,
-    }
-    .ask(sender)?;
+    let closed = probe(Kind::Tcp(9), "10.0.0.2").ask(sender)?;
     assert!(matches!(closed, Outcome::Refused(_)), "{closed:?}");
     Ok(())
 }
@@ -135,16 +122,23 @@ fn what_the_switch_drops_is_silence() -> Result<()> {
         "10.0.0.2".parse()?,
         Duration::from_millis(20),
     )?;
-    assert!(answered(&ping("10.0.0.2").ask(first.namespace())?));
+    assert!(
+        probe(Kind::Ping, "10.0.0.2")
+            .ask(first.namespace())?
+            .is_answered()
+    );
 
     second.unplug(&bed.hypervisors[1])?;
-    let to = "10.0.0.2:8080".parse()?;
-    for probe in [ping("10.0.0.2"), Probe::Tcp { to }, Probe::Udp { to }] {
-        let outcome = probe.ask(first.namespace())?;
-        assert!(!answered(&outcome), "{probe:?}: {outcome:?}");
+    for kind in [Kind::Ping, Kind::Tcp(8080), Kind::Udp(8080)] {
+        let outcome = probe(kind, "10.0.0.2").ask(first.namespace())?;
+        assert!(!outcome.is_answered(), "{kind:?}: {outcome:?}");
     }
     second.plug(&bed.hypervisors[1])?;
-    assert!(answered(&ping("10.0.0.2").ask(first.namespace())?));
+    assert!(
+        probe(Kind::Ping, "10.0.0.2")
+            .ask(first.namespace())?
+            .is_answered()
+    );
     let echo = steady.finish()?;
     assert!(echo.received > 0 && echo.received < echo.sent, "{echo:?}");
     Ok(())

@@ -1,0 +1,69 @@
+//! `make bench`: the stock programs and Heddle over the same Northbound, in one run on one machine.
+
+#![allow(clippy::print_stdout, reason = "a command-line tool")]
+
+use std::io::stdout;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+use testbed::bench::{Kubernetes, Side, run, write};
+
+/// Loads the shape of a Kubernetes cluster into stock OVN and into Heddle, and compares.
+#[derive(Parser)]
+struct Arguments {
+    /// Nodes of the cluster.
+    #[arg(long, default_value_t = 50)]
+    nodes: u32,
+    /// Pods on each node.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=250))]
+    pods: u32,
+    /// Services.
+    #[arg(long, default_value_t = 0)]
+    services: u32,
+    /// How often each edit is made; the median counts.
+    #[arg(long, default_value_t = 11)]
+    times: usize,
+    /// The binary to measure; the one beside this program when absent.
+    #[arg(long)]
+    heddle: Option<PathBuf>,
+    /// Measure one side alone.
+    #[arg(long)]
+    only: Option<Only>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Only {
+    Stock,
+    Heddle,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let heddle = match arguments.heddle {
+        Some(heddle) => heddle,
+        None => std::env::current_exe()
+            .context("where am I?")?
+            .with_file_name("heddle"),
+    };
+    let Arguments {
+        nodes,
+        pods,
+        services,
+        times,
+        ..
+    } = arguments;
+    let shape = Kubernetes {
+        nodes,
+        pods,
+        services,
+    };
+    println!("k8s nodes={nodes} pods={pods} svcs={services}; medians of {times}\n");
+    let measure = |side: Side, word: Only| {
+        let wanted = arguments.only.is_none_or(|only| only == word);
+        wanted.then(|| run(&side, shape, times)).transpose()
+    };
+    let stock = measure(Side::Stock, Only::Stock).context("the stock programs")?;
+    let ours = measure(Side::Heddle(heddle), Only::Heddle).context("heddle")?;
+    write(&mut stdout().lock(), stock.as_ref(), ours.as_ref())
+}

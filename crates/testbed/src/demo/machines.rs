@@ -1,0 +1,123 @@
+//! The document's machines as VMs.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use anyhow::{Context, Result};
+use api::Document;
+use api::document::{self, Machine};
+use serde_json::json;
+
+use crate::cloud::Cloud;
+use crate::database::members;
+use crate::vm::{Addressing, VmSpec};
+
+/// Starts all machines. With other hypervisors than the document's they are dealt out in turn.
+pub(super) fn start(cloud: &mut Cloud, document: &Document, hypervisors: &[&str]) -> Result<()> {
+    let cards = network_cards(cloud)?;
+    let machines = document.testbed.iter().flat_map(|bed| &bed.machines);
+    for (number, machine) in machines.enumerate() {
+        let name = machine.port.value.as_str();
+        let mac = cards
+            .get(name)
+            .with_context(|| format!("port {name} has no MAC address"))?;
+        let spec = VmSpec {
+            name: name.to_owned(),
+            port: name.to_owned(),
+            mac: mac.clone(),
+            addressing: addressing(document, machine),
+        };
+        let written = machine.on.value.as_str();
+        let host = if hypervisors.contains(&written) {
+            written
+        } else {
+            hypervisors[number % hypervisors.len()]
+        };
+        cloud.add_vm(spec, host)?;
+    }
+    Ok(())
+}
+
+/// The MAC address of each port, which the Northbound knows: the document need not name it.
+fn network_cards(cloud: &mut Cloud) -> Result<HashMap<String, String>> {
+    let rows =
+        cloud
+            .northbound()?
+            .select("Logical_Switch_Port", json!([]), &["name", "addresses"])?;
+    let card = |row: &serde_json::Value| {
+        let addresses = members(&row["addresses"]);
+        let mac = addresses.first()?.as_str()?.split_whitespace().next()?;
+        Some((row["name"].as_str()?.to_owned(), mac.to_owned()))
+    };
+    Ok(rows.iter().filter_map(card).collect())
+}
+
+/// What the testbed sets by hand: everything, or just IPv6 for a machine that asks by DHCP.
+fn addressing(document: &Document, machine: &Machine) -> Addressing {
+    let name = &machine.port.value;
+    let asks = machine.addressing == document::Addressing::Dhcp;
+    let by_hand = |address: &IpAddr| !asks || address.is_ipv6();
+    let found = document.switches.iter().find_map(|switch| {
+        let port = switch.ports.iter().find(|port| port.name.value == *name)?;
+        Some((switch, port))
+    });
+    let Some((switch, port)) = found else {
+        return Addressing::default();
+    };
+    let prefix = |address: &IpAddr| {
+        let net = switch
+            .subnets
+            .iter()
+            .find(|net| net.value.contains(address));
+        net.map_or(if address.is_ipv4() { 32 } else { 128 }, |net| {
+            net.value.prefix_len()
+        })
+    };
+    let addresses = port
+        .addresses
+        .iter()
+        .map(|address| address.value)
+        .filter(by_hand);
+    let gateways = document
+        .routers
+        .iter()
+        .flat_map(|router| &router.ports)
+        .filter(|port| port.switch.value == switch.name.value)
+        .flat_map(|port| port.networks.iter().map(|net| net.value.addr()))
+        .filter(by_hand);
+    Addressing {
+        addresses: addresses
+            .map(|address| (address, prefix(&address)))
+            .collect(),
+        gateways: one_a_family(gateways),
+    }
+}
+
+fn one_a_family(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut kept: Vec<IpAddr> = vec![];
+    for address in addresses {
+        if kept
+            .iter()
+            .all(|other| other.is_ipv4() != address.is_ipv4())
+        {
+            kept.push(address);
+        }
+    }
+    kept
+}
+
+/// Names of the machines that ask by DHCP.
+pub(super) fn asking(document: &Document) -> Vec<&str> {
+    let machines = document.testbed.iter().flat_map(|bed| &bed.machines);
+    machines
+        .filter(|machine| machine.addressing == document::Addressing::Dhcp)
+        .map(|machine| machine.port.value.as_str())
+        .collect()
+}
+
+/// Lets those machines ask.
+pub(super) fn lease(cloud: &Cloud, machines: &[&str]) -> Result<()> {
+    machines
+        .iter()
+        .try_for_each(|name| cloud.vm(name)?.lease().map(drop))
+}
