@@ -118,7 +118,7 @@ async fn listen(
         if text.starts_with("db:") {
             anyhow::bail!("not supported: --remote={text} (addresses kept in a database)");
         }
-        let remote: Remote = text.parse()?;
+        let remote = text.parse::<Remote>()?.within(&daemon.dirs().run);
         let listener = Listener::bind(&remote)
             .await
             .with_context(|| format!("cannot listen at {text}"))?;

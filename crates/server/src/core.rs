@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use ovsdb::client::TransactError;
@@ -31,6 +31,8 @@ pub(crate) type Inputs = mpsc::Sender<Input>;
 const QUEUE: usize = 256;
 /// How many inputs are taken before outputs are handed out.
 const BATCH: usize = 64;
+/// How long to wait before trying again to repair a log.
+const RETRY: Duration = Duration::from_secs(1);
 /// While the log has that many bytes to write, no inputs are taken.
 const MAX_UNWRITTEN: usize = 64 << 20;
 /// What can happen.
@@ -65,6 +67,9 @@ pub(crate) enum Input {
     Databases(oneshot::Sender<Vec<Str>>),
     Compact,
 }
+
+/// What a log thread says, or nothing when it is time to try again to repair a log.
+type Report = (DatabaseId, Option<Outcome>);
 
 /// Where the bytes for a client go.
 #[derive(Debug)]
@@ -101,6 +106,10 @@ struct Logged {
     replies: VecDeque<(u64, oneshot::Sender<TransactResult>, TransactResult)>,
     /// Followers that begin when nothing is on its way to the log.
     beginning: Vec<SessionId>,
+    /// Whether the log has failed and there is no new file yet.
+    broken: bool,
+    /// Whether that will be tried again soon.
+    retrying: bool,
 }
 
 /// The state of the task.
@@ -114,8 +123,8 @@ pub(crate) struct Core {
     own: SessionId,
     unwritten: usize,
     start: Instant,
-    outcomes: mpsc::UnboundedReceiver<(DatabaseId, Outcome)>,
-    report: mpsc::UnboundedSender<(DatabaseId, Outcome)>,
+    outcomes: mpsc::UnboundedReceiver<Report>,
+    report: mpsc::UnboundedSender<Report>,
 }
 
 impl Core {
@@ -148,7 +157,7 @@ impl Core {
         let report = self.report.clone();
         let thread = LogThread::start(&name, log, move |outcome| {
             // A core that has ended needs no reports.
-            let _ = report.send((id, outcome));
+            let _ = report.send((id, Some(outcome)));
         })?;
         let logged = Logged {
             name,
@@ -156,6 +165,8 @@ impl Core {
             unwritten: VecDeque::new(),
             replies: VecDeque::new(),
             beginning: Vec::new(),
+            broken: false,
+            retrying: false,
         };
         self.logs.insert(id, logged);
         self.order.push(id);
@@ -200,8 +211,7 @@ impl Core {
         &mut self,
         act: impl FnOnce(&mut Server, &mut Environment<'_>) -> T,
     ) -> T {
-        let millis =
-            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let mut environment = Environment {
             wall: millis(
                 SystemTime::now()
@@ -358,10 +368,14 @@ impl Core {
         }
     }
 
-    fn outcome(&mut self, id: DatabaseId, outcome: Outcome) {
+    fn outcome(&mut self, id: DatabaseId, outcome: Option<Outcome>) {
+        let Some(outcome) = outcome else {
+            return self.retry(id);
+        };
         match outcome {
             Outcome::Durable(revision) => self.durable(id, revision),
             Outcome::Failed(text) => self.failed(id, &text),
+            Outcome::Compacted(done) => self.compacted(id, done),
         }
     }
 
@@ -421,8 +435,36 @@ impl Core {
             let _ = reply.send(Err(error));
         }
         // A log that failed writes no more; a new file with what is known to be durable does.
+        logged.broken = true;
         self.compact(id);
         self.begin_followers(id);
+    }
+
+    fn compacted(&mut self, id: DatabaseId, done: bool) {
+        let Some(logged) = self.logs.get_mut(&id) else {
+            return;
+        };
+        if done && std::mem::take(&mut logged.broken) {
+            tracing::info!(target: "log", "{}: the log can be written again", logged.name);
+        }
+        if logged.broken && !std::mem::replace(&mut logged.retrying, true) {
+            let report = self.report.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(RETRY).await;
+                // A core that has ended needs no log.
+                let _ = report.send((id, None));
+            });
+        }
+    }
+
+    /// Tries again to begin a new file, if there is still need of one.
+    fn retry(&mut self, id: DatabaseId) {
+        if let Some(logged) = self.logs.get_mut(&id) {
+            logged.retrying = false;
+            if logged.broken {
+                self.compact(id);
+            }
+        }
     }
 
     /// Replaces the log by one that holds only the present content.
@@ -517,6 +559,6 @@ impl Core {
 /// Sleeps until a time in milliseconds after `start`.
 async fn sleep_until(start: Instant, time: Option<u64>) {
     if let Some(time) = time {
-        tokio::time::sleep_until((start + std::time::Duration::from_millis(time)).into()).await;
+        tokio::time::sleep_until((start + Duration::from_millis(time)).into()).await;
     }
 }

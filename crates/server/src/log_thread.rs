@@ -39,6 +39,8 @@ pub(crate) enum Outcome {
     Durable(u64),
     /// The log could not be written; the commits of this epoch after the last durable one are lost.
     Failed(String),
+    /// A compaction that was asked for has ended; whether there is a new file.
+    Compacted(bool),
 }
 
 /// The owner's end of the thread. Dropping it ends the thread after what it has to do.
@@ -156,10 +158,12 @@ impl Writer {
                     schema, snapshot, ..
                 } => {
                     self.write(std::mem::take(&mut batch), report);
-                    if let Err(error) = self.log.compact(&schema, &snapshot) {
+                    let compacted = self.log.compact(&schema, &snapshot);
+                    if let Err(error) = &compacted {
                         // The old file stands, and holds the same.
-                        tracing::warn!(target: "log", "compaction failed: {}", text(&error));
+                        tracing::warn!(target: "log", "compaction failed: {}", text(error));
                     }
+                    report(Outcome::Compacted(compacted.is_ok()));
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The text form of addresses (`ovsdb(7)`, "Connection Methods").
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The port of OVSDB (IANA), used where an address names none.
@@ -52,6 +52,16 @@ impl Remote {
             .filter(|one| !one.is_empty())
             .map(str::parse)
             .collect()
+    }
+
+    /// The same with a relative file name taken within `dir`, as OVS takes it within its run folder.
+    #[must_use]
+    pub fn within(self, dir: &Path) -> Self {
+        match self {
+            Self::Unix(path) => Self::Unix(dir.join(path)),
+            Self::PassiveUnix(path) => Self::PassiveUnix(dir.join(path)),
+            other => other,
+        }
     }
 
     /// Whether the address is one to listen at.
@@ -185,6 +195,19 @@ mod tests {
             let error = text.parse::<Remote>().unwrap_err();
             assert!(error.to_string().starts_with(text), "{error}");
         }
+    }
+
+    #[test]
+    fn relative_names_are_within_the_run_folder() {
+        let within = |text: &str| {
+            text.parse::<Remote>()
+                .unwrap()
+                .within(Path::new("/run"))
+                .to_string()
+        };
+        assert_eq!(within("punix:db.sock"), "punix:/run/db.sock");
+        assert_eq!(within("unix:/x/db.sock"), "unix:/x/db.sock");
+        assert_eq!(within("tcp:1.2.3.4:5"), "tcp:1.2.3.4:5");
     }
 
     #[test]

@@ -32,7 +32,11 @@ impl Server {
         if !db.exists() {
             std::fs::write(dir.join("schema"), schema).unwrap();
             let mut create = Command::new("ovsdb-tool");
-            create.arg("create").arg(&db).arg(dir.join("schema")).stdout(Stdio::null());
+            create
+                .arg("create")
+                .arg(&db)
+                .arg(dir.join("schema"))
+                .stdout(Stdio::null());
             let mut create = create.spawn().unwrap();
             assert!(create.wait().unwrap().success());
         }
@@ -252,13 +256,21 @@ async fn one_holds_the_lock() {
     drop(first);
     while next(&mut second).await != Event::LockAcquired {}
     second.transact(guarded).await.unwrap();
+    // Giving it back without leaving.
+    let mut third = Client::new(vec![server.remote()], config().with_lock("l"));
+    connected(&mut third).await;
+    second.handle().set_lock(None).await;
+    while next(&mut third).await != Event::LockAcquired {}
+    let guarded = vec![Operation::Assert { lock: "l".into() }, switch("t")];
+    third.transact(guarded).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_that_lacks_tables_and_columns() {
     let dir = tempfile::tempdir().unwrap();
     let old = r#"{"name":"Test","version":"0.1.0","tables":{
-        "Switch":{"columns":{"name":{"type":"string"},"extra":{"type":"string"}},"isRoot":true}}}"#;
+        "Switch":{"columns":{"name":{"type":{"key":{"type":"string","enum":["set",["a","b"]]}}},
+            "extra":{"type":"string"}},"isRoot":true}}}"#;
     let server = Server::start(dir.path(), old);
     let mut client = Client::new(vec![server.remote()], config());
     connected(&mut client).await;
@@ -272,8 +284,12 @@ async fn a_server_that_lacks_tables_and_columns() {
         uuid_name: None,
         row: vec![("name".into(), "p".into())],
     };
-    let results = client.transact(vec![port, operation]).await.unwrap();
-    assert_eq!((results[0].uuid, results[1].uuid.is_some()), (None, true));
+    let results = client
+        .transact(vec![port, operation, switch("c")])
+        .await
+        .unwrap();
+    let inserted: Vec<bool> = results.iter().map(|result| result.uuid.is_some()).collect();
+    assert_eq!(inserted, [false, true, false]);
     let row = changes(&mut client).await.remove(0).new.unwrap();
     let empty = (Datum::EMPTY_SET, Datum::EMPTY_SET, Datum::EMPTY_MAP);
     assert_eq!(row[0], Datum::one(Atom::from("a")));

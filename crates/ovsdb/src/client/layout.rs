@@ -80,8 +80,9 @@ impl Layout {
         self.tables.get(name)
     }
 
-    /// The same operations without what the server's schema lacks: columns are left out, and an operation
-    /// on an unknown table becomes a comment, so that the results keep their places.
+    /// The same operations without what the server's schema cannot hold: columns are left out, and an
+    /// operation on an unknown table or the insert of a row with a value that the server does not allow
+    /// becomes a comment, so that the results keep their places.
     pub(super) fn adapt(&self, operations: &[Operation]) -> Vec<Operation> {
         operations
             .iter()

@@ -8,7 +8,7 @@ use super::layout::{Layout, Table};
 use super::{Monitor, OpResult, RequestId, Rows, TransactError};
 use crate::json::parse_uuid;
 use crate::operation::{Condition, Operation};
-use crate::{DatabaseSchema, Str, Uuid};
+use crate::{DatabaseSchema, Datum, Str, Uuid};
 
 /// Any message of the server; its parts are read when it is known what they are.
 #[derive(Debug, Deserialize)]
@@ -243,17 +243,24 @@ pub(super) fn adapt(operation: &Operation, server: &DatabaseSchema) -> Operation
         } => (table, &condition[..]),
         _ => return operation,
     };
-    let known = server.table(table).cloned();
+    let (table, known) = (table.clone(), server.table(table).cloned());
     let Some(known) = known.filter(|known| condition.iter().all(|c| has_column(known, c))) else {
-        let comment = format!("left out: the database has no such table or column ({table})");
-        return Operation::Comment {
-            comment: comment.into(),
-        };
+        return left_out(&table);
+    };
+    let fits = |(name, value): &(Str, Datum)| {
+        known
+            .column(name)
+            .is_some_and(|column| column.column_type.check(value).is_ok())
     };
     match &mut operation {
-        Operation::Insert { row, .. } | Operation::Update { row, .. } => {
+        Operation::Insert { row, .. } => {
             row.retain(|(name, _)| known.column(name).is_some());
+            // A row with another value in a column would be another row.
+            if !row.iter().all(fits) {
+                return left_out(&table);
+            }
         }
+        Operation::Update { row, .. } => row.retain(fits),
         Operation::Mutate { mutations, .. } => {
             mutations.retain(|mutation| known.column(&mutation.column).is_some());
         }
@@ -268,6 +275,13 @@ pub(super) fn adapt(operation: &Operation, server: &DatabaseSchema) -> Operation
         _ => {}
     }
     operation
+}
+
+fn left_out(table: &Str) -> Operation {
+    let comment = format!("left out: the schema of this database has no such {table}");
+    Operation::Comment {
+        comment: comment.into(),
+    }
 }
 
 fn has_column(table: &crate::TableSchema, condition: &Condition) -> bool {

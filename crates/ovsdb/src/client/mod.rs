@@ -11,7 +11,6 @@
 //! the view is complete.
 
 mod decode;
-mod framer;
 mod layout;
 mod message;
 mod replica;
@@ -21,9 +20,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::operation::Condition;
+use crate::server::FrameError;
 use crate::{DatabaseSchema, Datum, RowChange, Str, Uuid};
 
-pub use framer::Framer;
 pub use replica::Replica;
 pub use session::Session;
 
@@ -193,9 +192,9 @@ pub enum SessionError {
     /// Not JSON, or not of the form that its place requires.
     #[error("bad message from the server")]
     Json(#[from] serde_json::Error),
-    /// A message larger than [`Framer::MAX_MESSAGE`].
-    #[error("message from the server is too long")]
-    TooLong,
+    /// What comes cannot be cut into messages.
+    #[error("bad stream from the server")]
+    Frame(#[from] FrameError),
     /// The server's schema cannot be read.
     #[error("bad schema from the server")]
     Schema(#[from] crate::Error),

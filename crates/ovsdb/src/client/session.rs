@@ -9,7 +9,8 @@ use serde_json::value::RawValue;
 use super::decode::{self, Form};
 use super::layout::Layout;
 use super::message::{self, ConditionChanges, Message, MonitorName, MonitorRequests, Transact};
-use super::{Config, Event, Framer, Replica, RequestId, Rows, SessionError, TransactError};
+use super::{Config, Event, Replica, RequestId, Rows, SessionError, TransactError};
+use crate::server::Framer;
 use crate::{DatabaseSchema, Operation, Str, Uuid};
 
 /// A client's session with one database, over any number of connections.
@@ -97,6 +98,15 @@ struct Conditions {
     unconditional: bool,
 }
 
+/// The longest message that is taken: the first view of a large database.
+const LONGEST: usize = 1 << 30;
+/// The deepest nesting; updates have nine levels.
+const DEEPEST: u32 = 64;
+
+fn framer() -> Framer {
+    Framer::new(LONGEST, DEEPEST)
+}
+
 impl Session {
     /// A session that has no connection yet.
     #[must_use]
@@ -107,7 +117,7 @@ impl Session {
             last_transaction: Uuid::nil(),
             phase: Phase::Idle,
             layout: None,
-            framer: Framer::default(),
+            framer: framer(),
             output: VecDeque::new(),
             events: VecDeque::new(),
             next_id: 0,
@@ -175,7 +185,7 @@ impl Session {
             self.last_transaction = Uuid::nil();
         }
         self.phase = Phase::Idle;
-        self.framer = Framer::default();
+        self.framer = framer();
         self.output.clear();
         self.last_heard = None;
         self.probing = false;
@@ -189,15 +199,12 @@ impl Session {
         self.last_heard = Some(now);
         self.probing = false;
         self.framer.push(bytes);
-        while let Some(text) = self.framer.next_message() {
+        while let Some(text) = self.framer.next_message()? {
             let message: Message<'_> = serde_json::from_slice(&text)?;
             match message.method.as_deref() {
                 Some(method) => self.notification(method, &message)?,
                 None => self.reply(&message)?,
             }
-        }
-        if self.framer.pending() > Framer::MAX_MESSAGE {
-            return Err(SessionError::TooLong);
         }
         Ok(())
     }
@@ -240,8 +247,8 @@ impl Session {
         self.events.pop_front()
     }
 
-    /// Sends a transaction; its [`Event::Reply`] comes later, after the changes that it made. Columns and
-    /// tables that the server's schema lacks are left out of it.
+    /// Sends a transaction; its [`Event::Reply`] comes later, after the changes that it made. What the
+    /// server's schema cannot hold (tables, columns, values of an enumeration) is left out of it.
     ///
     /// # Errors
     /// [`TransactError::NotConnected`] unless the replica follows the server.

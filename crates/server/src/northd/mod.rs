@@ -73,7 +73,12 @@ async fn alone(mut daemon: Daemon, args: &Args) -> anyhow::Result<()> {
         let text = given
             .clone()
             .unwrap_or_else(|| default_remote(&daemon.dirs().run, socket));
-        Remote::parse_list(&text).with_context(|| format!("bad address of a database: {text}"))
+        let remotes = Remote::parse_list(&text);
+        let remotes = remotes.with_context(|| format!("bad address of a database: {text}"))?;
+        Ok(remotes
+            .into_iter()
+            .map(|remote| remote.within(&daemon.dirs().run))
+            .collect())
     };
     let nb_remotes = remotes(&args.ovnnb_db, "ovnnb_db.sock")?;
     let sb_remotes = remotes(&args.ovnsb_db, "ovnsb_db.sock")?;

@@ -63,6 +63,7 @@ enum Request {
     Transact(Vec<Operation>, oneshot::Sender<TransactResult>),
     Rows(Str, Rows),
     Remotes(Vec<Remote>),
+    Lock(Option<Str>),
 }
 
 impl Client {
@@ -148,6 +149,11 @@ impl Handle {
     /// Changes the addresses. The connection ends if its address is not among them.
     pub async fn set_remotes(&self, remotes: Vec<Remote>) {
         let _ = self.requests.send(Request::Remotes(remotes)).await;
+    }
+
+    /// Asks for another lock, or gives the lock back.
+    pub async fn set_lock(&self, name: Option<Str>) {
+        let _ = self.requests.send(Request::Lock(name)).await;
     }
 
     /// Whether the view is complete and follows the server.

@@ -204,6 +204,10 @@ impl Task {
                 false
             }
             Request::Remotes(remotes) => self.set_remotes(remotes),
+            Request::Lock(name) => {
+                self.session.set_lock(name);
+                false
+            }
         }
     }
 
@@ -285,6 +289,7 @@ impl Task {
             },
             Request::Rows(table, rows) => self.session.set_rows(&table, rows),
             Request::Remotes(remotes) => drop(self.set_remotes(remotes)),
+            Request::Lock(name) => self.session.set_lock(name),
         }
     }
 

@@ -1,0 +1,186 @@
+//! A server or a compiler as a process, with a folder of its own, driven by stock programs.
+//!
+//! The process is the test binary itself: run with a variable set, it becomes one.
+
+#![allow(dead_code)] // Each test file uses its part.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use daemon::Identity;
+
+const ROLE: &str = "HEDDLE_TEST_ROLE";
+
+#[derive(Parser)]
+enum Role {
+    Server(server::ServerArgs),
+    Northd(server::northd::Args),
+}
+
+/// The body of the process; returns at once in a test run.
+pub fn role_body() {
+    let Ok(line) = std::env::var(ROLE) else {
+        return;
+    };
+    let words = ["role"]
+        .into_iter()
+        .chain(line.split_whitespace())
+        .map(OsString::from);
+    let result = match Role::parse_from(daemon::args::normalise(words)) {
+        Role::Server(args) => server::run_server(Identity::ovn("heddle-server", "0"), &args),
+        Role::Northd(args) => server::northd::run(Identity::ovn("ovn-northd", "0"), &args),
+    };
+    if let Err(error) = result {
+        eprintln!("{error:#}");
+        std::process::exit(1);
+    }
+    std::process::exit(0);
+}
+
+/// A folder with everything that the processes make; they are killed at the end.
+pub struct Sandbox {
+    dir: tempfile::TempDir,
+    children: Vec<Child>,
+}
+
+impl Sandbox {
+    pub fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            children: Vec::new(),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    /// A stock program with this folder's environment.
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        for variable in [
+            "OVN_RUNDIR",
+            "OVN_LOGDIR",
+            "OVN_DBDIR",
+            "OVS_RUNDIR",
+            "OVS_LOGDIR",
+        ] {
+            command.env(variable, self.path());
+        }
+        for (variable, socket) in [
+            ("OVN_NB_DB", "ovnnb_db.sock"),
+            ("OVN_SB_DB", "ovnsb_db.sock"),
+        ] {
+            command.env(variable, format!("unix:{}", self.file(socket).display()));
+        }
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Starts a role with these flags.
+    pub fn start(&mut self, line: &str) -> usize {
+        let mut command = self.command(std::env::current_exe().unwrap().to_str().unwrap());
+        command
+            .args(["--exact", "role_body", "--nocapture"])
+            .env(ROLE, line);
+        self.children
+            .push(command.stdout(Stdio::null()).spawn().unwrap());
+        self.children.len() - 1
+    }
+
+    /// Starts a stock program that runs until the end of the test.
+    pub fn start_stock(&mut self, program: &str, args: &[&str]) -> usize {
+        let mut command = self.command(program);
+        self.children
+            .push(command.args(args).stdout(Stdio::null()).spawn().unwrap());
+        self.children.len() - 1
+    }
+
+    /// Starts `heddle server` with its default sockets and waits until it serves.
+    pub fn serve(&mut self, flags: &str) -> usize {
+        let _ = std::fs::remove_file(self.file("ovnnb_db.sock"));
+        let child = self.start(&format!(
+            "server -vconsole:warn --log-file --pidfile {flags}"
+        ));
+        self.wait("the server", |it| {
+            it.try_run("ovsdb-client", &["list-dbs", &it.nb()]).0
+        });
+        child
+    }
+
+    pub fn nb(&self) -> String {
+        format!("unix:{}", self.file("ovnnb_db.sock").display())
+    }
+
+    pub fn sb(&self) -> String {
+        format!("unix:{}", self.file("ovnsb_db.sock").display())
+    }
+
+    pub fn kill(&mut self, child: usize) {
+        self.children[child].kill().unwrap();
+        self.children[child].wait().unwrap();
+    }
+
+    pub fn pid(&self, child: usize) -> u32 {
+        self.children[child].id()
+    }
+
+    /// Waits for the end of a process; whether it ended well.
+    pub fn ended(&mut self, child: usize) -> bool {
+        self.children[child].wait().unwrap().success()
+    }
+
+    /// Runs a stock program; whether it ended well, and what it printed.
+    pub fn try_run(&self, program: &str, args: &[&str]) -> (bool, String) {
+        let mut command = self.command("timeout");
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = command.arg("30").arg(program).args(args).output().unwrap();
+        let text = if status.success() { stdout } else { stderr };
+        (status.success(), String::from_utf8(text).unwrap())
+    }
+
+    /// Runs a stock program that must end well.
+    pub fn run(&self, program: &str, args: &[&str]) -> String {
+        let (success, text) = self.try_run(program, args);
+        assert!(success, "{program} {args:?}: {text}");
+        text
+    }
+
+    /// Runs a line of words without quotes.
+    pub fn line(&self, line: &str) -> String {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        self.run(words[0], &words[1..])
+    }
+
+    /// Waits until the condition holds.
+    pub fn wait(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while !condition(self) {
+            assert!(Instant::now() < deadline, "{what} did not come");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn log(&self, program: &str) -> String {
+        std::fs::read_to_string(self.file(&format!("{program}.log"))).unwrap_or_default()
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
