@@ -20,11 +20,11 @@ pub enum Expr {
     /// `is_chassis_resident("port")`.
     Resident(Str),
     /// All of them; at least two, none of them an `And`.
-    And(Vec<Expr>),
+    And(Vec<Self>),
     /// Any of them; at least two, none of them an `Or`.
-    Or(Vec<Expr>),
+    Or(Vec<Self>),
     /// The opposite; never of a `Not` or a `Const`.
-    Not(Box<Expr>),
+    Not(Box<Self>),
 }
 
 /// A symbol, a relation, and the constants. `==` holds when it holds for one of them, `!=` when it

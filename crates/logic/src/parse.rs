@@ -219,7 +219,7 @@ impl<'a> Parser<'a> {
         }
         match self.peek().clone() {
             Token::Name(name) if name == "is_chassis_resident" => self.residency(),
-            Token::Name(_) => self.from_symbol(negated),
+            Token::Name(_) => self.symbol_first(negated),
             Token::Number(Constant {
                 value: value @ (0 | 1),
                 mask: None,
@@ -232,7 +232,7 @@ impl<'a> Parser<'a> {
             | Token::Text(_)
             | Token::Set(_)
             | Token::Group(_)
-            | Token::Sign("{") => self.from_constant(negated),
+            | Token::Sign("{") => self.constant_first(negated),
             _ => Err(self.unexpected("a field, a predicate, a constant, `!` or `(`")),
         }
     }
@@ -272,7 +272,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `symbol`, or `symbol relation constants`.
-    fn from_symbol(&mut self, negated: bool) -> Result<Expr, Error> {
+    fn symbol_first(&mut self, negated: bool) -> Result<Expr, Error> {
         let start = self.at;
         let Token::Name(name) = self.peek().clone() else {
             return Err(self.unexpected("a field or a predicate"));
@@ -339,7 +339,7 @@ impl<'a> Parser<'a> {
     }
 
     /// `constants relation symbol`, or `constant < symbol < constant`.
-    fn from_constant(&mut self, negated: bool) -> Result<Expr, Error> {
+    fn constant_first(&mut self, negated: bool) -> Result<Expr, Error> {
         let first_at = self.at;
         let (_, braces) = self.values()?;
         let after_values = self.at;

@@ -11,9 +11,9 @@ pub(super) enum Tree {
     /// Alternatives, already multiplied out; none never holds.
     Any(Vec<Conjunct>),
     /// All of them.
-    And(Vec<Tree>),
+    And(Vec<Self>),
     /// Any of them.
-    Or(Vec<Tree>),
+    Or(Vec<Self>),
 }
 
 impl Tree {
