@@ -61,7 +61,12 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     };
     let heddle = std::env::current_exe()?;
     let hypervisors = args.hypervisors.map(usize::from);
-    let demo = Demo { heddle: &heddle, file, document: &document, hypervisors };
+    let demo = Demo {
+        heddle: &heddle,
+        file,
+        document: &document,
+        hypervisors,
+    };
     let mut out = stdout();
     let (cloud, totals) = demo.run(&mut out)?;
     let status = u8::from(totals.differed > 0);
