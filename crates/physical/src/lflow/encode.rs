@@ -153,7 +153,8 @@ impl Encoder<'_> {
                 self.out.extend([Action::Push(right), Action::Push(left)]);
                 self.out.extend([Action::Pop(right), Action::Pop(left)]);
             }
-            Logical::DecrementTtl => self.out.push(Action::DecTtl),
+            // To no controller: what happens to a packet that expires is for other flows to say.
+            Logical::DecrementTtl => self.out.push(Action::DecTtlTo(Vec::new())),
             Logical::Push(slice) => self.out.push(Action::Push(subfield(slice)?)),
             Logical::Pop(slice) => self.out.push(Action::Pop(subfield(slice)?)),
             Logical::CtClear => self.out.push(Action::CtClear),

@@ -112,6 +112,10 @@ impl logic::Environment for Environment<'_, '_> {
     }
 
     fn port_key(&self, name: &str) -> Option<u32> {
+        // The name of no port at all, for flows that ask whether an output port is chosen.
+        if name == "none" {
+            return Some(0);
+        }
         let world = self.surroundings.world;
         let name = Str::from(name);
         let port = self.cx.get(world.port_named, &name).filter(|p| p.datapath == self.datapath);
