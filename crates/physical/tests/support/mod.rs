@@ -1,6 +1,9 @@
 //! Facts for tests: from a recorded Southbound, or built by hand.
 
+#![allow(unreachable_pub, reason = "shared by test binaries")]
 #![allow(dead_code, reason = "each test binary uses its own part")]
+
+pub mod bridge;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -261,7 +264,11 @@ pub fn flow_fact(datapath: &str, stage: &str, priority: i64, text: &str) -> Fact
         priority,
         match_: matches.into(),
         actions: actions.into(),
-        ..logical_flow()
+        logical_dp_group: None,
+        tags: Map::default(),
+        controller_meter: None,
+        external_ids: Map::default(),
+        flow_desc: None,
     };
     let name = format!("{datapath} {stage} {priority} {text}");
     Fact::LogicalFlow(uuid(&name), Some(Arc::new(row)))
@@ -286,9 +293,5 @@ fn datapath() -> sb::DatapathBinding {
 }
 
 fn port() -> sb::PortBinding {
-    empty()
-}
-
-fn logical_flow() -> sb::LogicalFlow {
     empty()
 }
