@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::inputs::Northbound;
 use crate::scope::Group;
-use crate::topology::{AclKind, Switch, SwitchPort, uuids};
+use crate::topology::{AclKind, SwitchPort, uuids};
 
 /// Handles of the views of ACLs.
 #[derive(Clone, Copy)]
@@ -26,11 +26,15 @@ pub(crate) struct Acls {
 pub(crate) fn declare(
     build: &mut Builder,
     nb: Northbound,
-    switch: Rule<Uuid, Arc<Switch>>,
     switch_port: Rule<Uuid, Arc<SwitchPort>>,
     port_groups_of_port: Index<Uuid, Uuid>,
 ) -> Acls {
-    let switches = build.index("switches of ACL", switch, |_, row| row.acls.clone());
+    let own = build.rule("ACLs of switch", nb.switch, move |cx, id| {
+        cx.get(nb.switch, id)
+            .map(|row| uuids(&row.acls))
+            .unwrap_or_default()
+    });
+    let switches = build.index("switches of ACL", own, |_, acls| acls.clone());
     let port_groups = build.index("port groups of ACL", nb.port_group, |_, row| {
         uuids(&row.acls)
     });
@@ -71,11 +75,8 @@ pub(crate) fn declare(
             pairs.collect::<Vec<_>>()
         },
     );
-    let kind = build.rule("kind of switch's ACLs", switch, move |cx, id| {
-        let own = cx
-            .get(switch, id)
-            .map(|switch| switch.acls.as_slice())
-            .unwrap_or_default();
+    let kind = build.rule("kind of switch's ACLs", own, move |cx, id| {
+        let own = cx.get(own, id).map(Vec::as_slice).unwrap_or_default();
         let own = own.iter().filter_map(|acl| cx.get(single, acl)).max();
         let groups = cx
             .items(groups_on, id)
@@ -83,7 +84,7 @@ pub(crate) fn declare(
             .max();
         own.max(groups).copied().unwrap_or_default()
     });
-    let scopes_of = build.rule("port group scopes of switch", switch, move |cx, id| {
+    let scopes_of = build.rule("port group scopes of switch", kind, move |cx, id| {
         let stateful = cx.get(kind, id) == Some(&AclKind::Stateful);
         let with_acls = |group: &&Uuid| cx.get(of_group, *group) != Some(&AclKind::None);
         let groups = cx.items(groups_on, id).filter(with_acls);

@@ -112,7 +112,7 @@ impl Allocator {
     }
 
     /// Decides about owners whose demands changed; without a demand the owner gives its key back.
-    pub(crate) fn decide(&mut self, mut changed: Vec<(Uuid, Option<Demand>)>) -> Vec<Decision> {
+    pub(crate) fn decide(&mut self, changed: Vec<(Uuid, Option<Demand>)>) -> Vec<Decision> {
         let mut decisions = Vec::new();
         for (owner, demand) in &changed {
             let space = self.space_of.get(owner);
@@ -132,22 +132,20 @@ impl Allocator {
                 });
             }
         }
-        // Who has a key by right or by request comes first; the rest by name, so that the order in
-        // which demands came does not matter.
-        changed.retain(|(_, demand)| demand.is_some());
-        changed.sort_unstable_by(|a, b| (&a.1, a.0).cmp(&(&b.1, b.0)));
-        let (mut first, rest): (Vec<_>, Vec<_>) = changed
+        // Who keeps its key comes first, then who asks for one, then the rest, each by name: the order
+        // in which demands came does not matter, and nobody takes what another has.
+        let mut demands: Vec<_> = changed
             .into_iter()
-            .partition(|(owner, demand)| self.is_settled(*owner, demand));
-        let (requested, plain): (Vec<_>, Vec<_>) = (rest.into_iter())
-            .partition(|(_, demand)| demand.as_ref().is_some_and(|it| it.requested.is_some()));
-        first.extend(requested);
-        first.extend(plain);
-        for (owner, demand) in first {
-            if let Some(demand) = demand {
-                decisions.push(self.assign(owner, &demand));
-            }
-        }
+            .filter_map(|(owner, demand)| {
+                let demand = demand?;
+                Some((self.precedence(owner, &demand), demand, owner))
+            })
+            .collect();
+        demands.sort_unstable();
+        let assigned = demands
+            .iter()
+            .map(|(_, demand, owner)| self.assign(*owner, demand));
+        decisions.extend(assigned.collect::<Vec<_>>());
         decisions
     }
 
@@ -160,11 +158,19 @@ impl Allocator {
         ranges(demand).1.contains(&key).then_some(key)
     }
 
-    fn is_settled(&self, owner: Uuid, demand: &Option<Demand>) -> bool {
-        let known = demand
-            .as_ref()
-            .and_then(|demand| self.known_key(owner, demand));
-        self.space_of.contains_key(&owner) || known.is_some()
+    /// The lower goes first.
+    fn precedence(&self, owner: Uuid, demand: &Demand) -> u8 {
+        let pool = self.pools.get(&demand.datapath);
+        let own = pool.and_then(|pool| pool.by_owner.get(&owner)).copied();
+        match (
+            own.or_else(|| self.known_key(owner, demand)),
+            demand.requested,
+        ) {
+            (Some(key), requested) if requested.is_none_or(|requested| requested == key) => 0,
+            (Some(_), _) => 1,
+            (None, Some(_)) => 2,
+            (None, None) => 3,
+        }
     }
 
     fn release(&mut self, owner: Uuid) {

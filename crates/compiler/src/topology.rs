@@ -24,8 +24,6 @@ pub(crate) struct Switch {
     pub vlan_passthru: bool,
     /// Whether ARP requests for router addresses reach all routers.
     pub broadcast_arps_to_all_routers: bool,
-    /// Its own ACLs.
-    pub acls: Vec<Uuid>,
 }
 
 /// What kind of port of a switch something is.
@@ -179,8 +177,6 @@ pub(crate) struct Topology {
     pub chassis_by_name: Index<Str, Uuid>,
     /// The switch that a port is on.
     pub switch_of_port: Index<Uuid, Uuid>,
-    /// The router that a port is on.
-    pub router_of_port: Index<Uuid, Uuid>,
     /// The router that a static route belongs to.
     pub router_of_route: Index<Uuid, Uuid>,
     /// The router that a policy belongs to.
@@ -201,8 +197,6 @@ pub(crate) struct Topology {
     pub router: Rule<Uuid, Arc<Router>>,
     /// Ports of routers.
     pub router_port: Rule<Uuid, Arc<RouterPort>>,
-    /// Ports of a router.
-    pub ports_of_router: Index<Uuid, Uuid>,
     /// The routers with a port on a switch.
     pub routers_on: Collected<Uuid, Uuid>,
     /// The ports of a switch to physical networks.
@@ -252,14 +246,13 @@ impl Topology {
         let router_port = build.filter("router port", nb.router_port, move |cx, id| {
             view_router_port(cx, nb, raw, router, *id)
         });
-        let ports_of_router = build.index("ports of router", router_port, |_, port| [port.router]);
         let routers_on = build.collect("routers on switch", router_port, |_, port| {
             port.switch().map(|switch| (switch, port.router))
         });
         let localnets = build.index("localnet ports of switch", switch_port, |_, port| {
             (port.kind == PortKind::Localnet).then_some(port.switch)
         });
-        let acls = crate::acl::declare(build, nb, switch, switch_port, raw.port_groups_of_port);
+        let acls = crate::acl::declare(build, nb, switch_port, raw.port_groups_of_port);
         let unknown = build.index("switches with unknown", switch_port, |_, port| {
             (port.unknown && port.enabled).then_some(port.switch)
         });
@@ -299,7 +292,6 @@ impl Topology {
             port_key,
             chassis_by_name: raw.chassis_by_name,
             switch_of_port: raw.switch_of_port,
-            router_of_port: raw.router_of_port,
             router_of_route: raw.router_of_route,
             router_of_policy: raw.router_of_policy,
             router_port_by_name: raw.router_port_by_name,
@@ -310,7 +302,6 @@ impl Topology {
             switch_port,
             router,
             router_port,
-            ports_of_router,
             routers_on,
             localnets,
             port_group_scope: acls.scope,
@@ -379,7 +370,6 @@ fn view_switch(row: &nb::LogicalSwitch) -> Switch {
             .other_config
             .get("broadcast-arps-to-all-routers")
             .is_none_or(|value| value != "false"),
-        acls: uuids(&row.acls),
     }
 }
 
