@@ -101,12 +101,13 @@ impl Match {
                 let port = Port::from_u16(u16::try_from(value).unwrap_or(u16::MAX));
                 self.put(FieldValue::exact(Field::InPortOxm, port.into_value()));
             }
-            Field::IpTos if mask & 0xfc == 0xfc => {
-                self.put(FieldValue::exact(Field::IpDscp, value >> 2));
-            }
-            Field::VlanTci if mask >> 13 == 0 || mask >> 13 == 7 => {
-                self.put(FieldValue::masked(Field::VlanVid, value, mask & 0x1fff));
-                self.put(FieldValue::masked(Field::VlanPcp, value >> 13, mask >> 13));
+            Field::IpTos => self.put(FieldValue::masked(Field::IpDscp, value >> 2, mask >> 2)),
+            Field::VlanTci => {
+                self.put(FieldValue::masked(Field::VlanVid, value, mask));
+                // Where there is no VLAN there is no priority either.
+                if mask & 0x1000 == 0 || value & 0x1000 != 0 {
+                    self.put(FieldValue::masked(Field::VlanPcp, value >> 13, mask >> 13));
+                }
             }
             // Ethernet is what a packet is unless something else is said.
             Field::PacketType if value == 0 => {}

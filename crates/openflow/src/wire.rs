@@ -81,6 +81,13 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A name in a field of fixed length, which ends with a zero byte or with the field. OpenFlow's names are
+/// ASCII; a byte that is not becomes a question mark.
+pub(crate) fn fixed_name(bytes: &[u8]) -> String {
+    let name = bytes.iter().take_while(|byte| **byte != 0);
+    name.map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
+}
+
 /// A growing message.
 pub(crate) trait Put {
     fn u8(&mut self, value: u8);

@@ -7,7 +7,7 @@ use crate::field::{Entry, FieldValue, read_entry, write_header};
 use crate::group::{Bucket, Group, GroupKind, SelectionMethod};
 use crate::port::Port;
 use crate::property::{Properties, put_property};
-use crate::wire::{Put, Reader};
+use crate::wire::{Put, Reader, fixed_name};
 
 /// What to do with a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -177,8 +177,8 @@ pub(super) fn read_group_properties(reader: &mut Reader<'_>) -> Result<Option<Se
 fn read_selection(value: &mut Reader<'_>) -> Result<SelectionMethod> {
     value.skip(4)?;
     let name = value.take(METHOD_NAME)?;
-    let end = name.iter().position(|byte| *byte == 0).unwrap_or(METHOD_NAME);
-    let method = String::from_utf8_lossy(&name[..end]).into_owned();
+    // The last byte ends the name, whatever it is.
+    let method = fixed_name(&name[..METHOD_NAME - 1]);
     let param = value.u64()?;
     let mut fields = Vec::new();
     while !value.is_empty() {

@@ -3,7 +3,6 @@
 use super::Body;
 use crate::action::{Action, read_actions, write_actions};
 use crate::error::Result;
-use crate::field::{Field, FieldValue, IntoValue};
 use crate::matching::Match;
 use crate::port::Port;
 use crate::wire::{Put, Reader};
@@ -13,7 +12,7 @@ use crate::wire::{Put, Reader};
 pub struct PacketOut {
     /// The switch's own copy; otherwise the packet follows.
     pub buffer: Option<u32>,
-    /// The port it is as if it came from, and what registers hold.
+    /// The port it is as if it came from, which a switch wants to be told, and what registers hold.
     pub metadata: Match,
     /// What to do with it.
     pub actions: Vec<Action>,
@@ -25,7 +24,8 @@ impl PacketOut {
     /// A packet from the controller itself.
     #[must_use]
     pub fn new(packet: Vec<u8>, actions: Vec<Action>) -> Self {
-        Self { buffer: None, metadata: Match::new(), actions, packet }
+        let metadata = Match::new().in_port(Port::CONTROLLER);
+        Self { buffer: None, metadata, actions, packet }
     }
 }
 
@@ -43,13 +43,7 @@ impl Body for PacketOut {
         out.u32(self.buffer.unwrap_or(u32::MAX));
         let length_at = out.len();
         out.zeros(4);
-        // A switch wants to be told a port of arrival.
-        let mut metadata = self.metadata.clone();
-        if metadata.get(Field::InPortOxm).is_none() {
-            let port = FieldValue::exact(Field::InPortOxm, Port::CONTROLLER.into_value());
-            metadata.insert(port);
-        }
-        metadata.write(out);
+        self.metadata.write(out);
         let start = out.len();
         write_actions(out, &self.actions);
         out.patch_len(length_at, start);

@@ -3,7 +3,7 @@
 use super::Body;
 use crate::error::{Error, Result};
 use crate::port::Port;
-use crate::wire::{Put, Reader};
+use crate::wire::{Put, Reader, fixed_name};
 
 /// A port of the switch.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,9 +34,7 @@ impl PortDesc {
         body.skip(2)?;
         let address = body.array()?;
         body.skip(2)?;
-        let name = body.take(NAME)?;
-        let end = name.iter().position(|byte| *byte == 0).unwrap_or(NAME);
-        let name = String::from_utf8_lossy(&name[..end]).into_owned();
+        let name = fixed_name(body.take(NAME)?);
         let (config, state) = (body.u32()?, body.u32()?);
         Ok(Self { number, address, name, config, state, properties: body.rest().into() })
     }

@@ -159,8 +159,7 @@ impl Match {
         };
         let (vid, vid_mask) = part(Field::VlanVid, 0);
         let (pcp, pcp_mask) = part(Field::VlanPcp, 13);
-        let (tci, tci_mask) = part(Field::VlanTci, 0);
-        let (value, mask) = (vid | pcp | tci, vid_mask | pcp_mask | tci_mask);
+        let (value, mask) = (vid | pcp, vid_mask | pcp_mask);
         let whole = |part: u128| mask & part == 0 || mask & part == part;
         if mask == 0 {
         } else if value & 0x1000 != 0 && whole(0xfff) && whole(0xe000) && mask & 0xefff != 0 {

@@ -1,0 +1,393 @@
+//! Whatever the bytes, decoding ends well; and what was decoded once is the same for ever after.
+
+use openflow::action::{Controller, Ct, CtZone, Learn, LearnSource, LearnSpec, LearnTarget, Nat, NatDirection, NatRange};
+use openflow::message::multipart::{FlowCounters, FlowDesc, FlowQuery, Part, TableStats};
+use openflow::message::{
+    AsyncConfig, BundleAdd, BundleControl, BundleControlKind, BundleFlags, CtFlushZone,
+    ErrorMessage, Features, FlowMod, FlowRemoved, GroupCommand, GroupMod, Hello, Meter, MeterBand,
+    MeterCommand, MeterMod, MultipartReply, MultipartRequest, PacketIn, PacketInStandard,
+    PacketOut, PortDesc, PortReason, PortStatus, Role, RoleMessage, SetControllerId,
+    SetPacketInFormat, SwitchConfig, TlvMap, TlvTable, TlvTableMod,
+};
+use openflow::group::SelectionMethod;
+use openflow::session::{Config, Session};
+use openflow::{Action, Bucket, Field, FieldValue, Flow, Group, GroupKind, Match, Message, Port};
+use proptest::prelude::*;
+use std::time::Instant;
+
+fn field() -> impl Strategy<Value = Field> {
+    let all: Vec<Field> = Field::all().collect();
+    proptest::sample::select(all)
+}
+
+fn field_value() -> impl Strategy<Value = FieldValue> {
+    let mask = prop_oneof![2 => Just(u128::MAX), 1 => any::<u128>()];
+    (field(), any::<u128>(), mask).prop_map(|(field, value, mask)| match mask {
+        u128::MAX => FieldValue::exact(field, value),
+        mask => FieldValue::masked(field, value, mask),
+    })
+}
+
+fn matches() -> impl Strategy<Value = Match> {
+    proptest::collection::vec(field_value(), 0..8).prop_map(|entries| {
+        entries.into_iter().fold(Match::new(), |mut sum, entry| {
+            sum.insert(entry);
+            sum
+        })
+    })
+}
+
+fn nat() -> impl Strategy<Value = Action> {
+    (any::<Option<bool>>(), any::<u32>(), any::<Option<u32>>(), any::<Option<(u16, Option<u16>)>>(), any::<[bool; 3]>())
+        .prop_map(|(source, min, max, ports, [persistent, hash, random])| {
+            Action::Nat(Box::new(Nat {
+                direction: source.map(|s| if s { NatDirection::Source } else { NatDirection::Destination }),
+                range: Some(NatRange::V4(min.into(), max.map(Into::into))),
+                ports,
+                persistent,
+                hash,
+                random,
+            }))
+        })
+}
+
+fn learn() -> impl Strategy<Value = Action> {
+    let spec = (1u16..=64, any::<u64>(), 0u8..3).prop_map(|(bits, value, kind)| {
+        let source = if kind == 1 {
+            LearnSource::Value(u128::from(value) & ((1 << bits) - 1))
+        } else {
+            LearnSource::Field(Field::Metadata.slice(0, bits))
+        };
+        let target = match kind {
+            0 => LearnTarget::Match(Field::TunId.slice(0, bits)),
+            1 => LearnTarget::Load(Field::XReg(2).slice(0, bits)),
+            _ => LearnTarget::Output,
+        };
+        LearnSpec { bits, source, target }
+    });
+    (any::<(u16, u16, u64, u8, u32)>(), proptest::collection::vec(spec, 0..5)).prop_map(
+        |((idle_timeout, priority, cookie, table, limit), specs)| {
+            let learn = Learn { idle_timeout, priority, cookie, table, limit, specs, ..Learn::default() };
+            Action::Learn(Box::new(learn))
+        },
+    )
+}
+
+fn plain_action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        any::<u32>().prop_map(Action::output),
+        field_value().prop_map(Action::SetField),
+        (any::<Option<u8>>(), any::<bool>()).prop_map(|(table, ct)| Action::Resubmit {
+            in_port: None,
+            table: table.filter(|table| *table != 255),
+            ct
+        }),
+        (any::<u32>(), any::<u8>(), any::<u8>())
+            .prop_map(|(id, clause, clauses)| Action::Conjunction { id, clause, clauses }),
+        any::<u32>().prop_map(Action::Group),
+        Just(Action::DecTtl),
+        Just(Action::CtClear),
+        proptest::collection::vec(any::<u16>(), 0..5).prop_map(Action::DecTtlTo),
+        (proptest::collection::vec(any::<u8>(), 0..40), any::<bool>(), any::<u16>(), any::<Option<u32>>()).prop_map(
+            |(userdata, pause, controller_id, meter_id)| {
+                let default = Controller::default();
+                Action::Controller(Box::new(Controller { userdata, pause, controller_id, meter_id, ..default }))
+            }
+        ),
+        nat(),
+        learn(),
+        (field(), field()).prop_map(|(from, to)| Action::mov(from.slice(0, 1), to.slice(0, 1))),
+    ]
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    plain_action().prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Action::Clone),
+            (proptest::collection::vec(inner, 0..4), any::<u16>(), any::<Option<u8>>()).prop_map(
+                |(actions, zone, table)| {
+                    let zone = CtZone::Immediate(zone);
+                    let table = table.filter(|table| *table != 255);
+                    Action::Ct(Box::new(Ct { zone, table, actions, ..Ct::default() }))
+                }
+            ),
+        ]
+    })
+}
+
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    proptest::collection::vec(action(), 0..5)
+}
+
+fn flow() -> impl Strategy<Value = Flow> {
+    (any::<u8>(), any::<u16>(), matches(), actions(), any::<u64>(), any::<u16>()).prop_map(
+        |(table, priority, matches, actions, cookie, idle_timeout)| Flow {
+            cookie,
+            idle_timeout,
+            ..Flow::new(table, priority, matches, actions)
+        },
+    )
+}
+
+fn group() -> impl Strategy<Value = Group> {
+    let bucket = (any::<u32>(), any::<u16>(), actions()).prop_map(|(id, weight, actions)| Bucket {
+        id,
+        weight,
+        watch_port: (id % 2 == 0).then_some(Port(3)),
+        watch_group: (id % 3 == 0).then_some(4),
+        actions,
+    });
+    (any::<u32>(), proptest::collection::vec(bucket, 0..4), any::<u64>()).prop_map(
+        |(id, buckets, param)| Group {
+            id,
+            kind: GroupKind::Select,
+            buckets,
+            selection: (param % 2 == 0).then(|| SelectionMethod {
+                method: "hash".to_owned(),
+                param,
+                fields: vec![(Field::IpSrc, 0xffff_ffff), (Field::IpProto, 0xff)],
+            }),
+        },
+    )
+}
+
+fn port() -> PortDesc {
+    PortDesc {
+        number: Port(7),
+        address: [1, 2, 3, 4, 5, 6],
+        name: "eth0".to_owned(),
+        config: 1,
+        state: 4,
+        properties: [0, 0, 0, 8, 0, 0, 0, 0].into(),
+    }
+}
+
+/// Messages that hold nothing random.
+fn small() -> Vec<Message> {
+    let data: Box<[u8]> = [6, 14, 0, 8, 0, 0, 0, 9].into();
+    let map = TlvMap { class: 0x102, kind: 0x80, length: 4, index: 3 };
+    let meter = Meter {
+        id: 3,
+        flags: Meter::PACKETS,
+        bands: vec![
+            MeterBand::Drop { rate: 1, burst: 2 },
+            MeterBand::DscpRemark { rate: 3, burst: 4, level: 5 },
+        ],
+    };
+    let reply = |part| Message::MultipartReply(MultipartReply { more: true, part });
+    let ask = Message::MultipartRequest;
+    let flags = BundleFlags::ATOMIC_ORDERED;
+    vec![
+        Message::Hello(Hello::default()),
+        Message::Error(ErrorMessage { kind: 1, code: 6, experimenter: None, data: data.clone() }),
+        Message::Error(ErrorMessage { kind: 0xffff, code: 4, experimenter: Some(0x2320), data: data.clone() }),
+        Message::EchoRequest(data.clone()),
+        Message::EchoReply(Box::default()),
+        Message::FeaturesRequest,
+        Message::Features(Features { datapath_id: 1, buffers: 2, tables: 3, auxiliary: 4, capabilities: 5 }),
+        Message::GetConfigRequest,
+        Message::Config(SwitchConfig { flags: 1, miss_send_len: 128 }),
+        Message::SetConfig(SwitchConfig { flags: 0, miss_send_len: 0xffff }),
+        Message::PortStatus(PortStatus { reason: PortReason::Modified, port: port() }),
+        ask(MultipartRequest::Flows(FlowQuery::default())),
+        ask(MultipartRequest::Tables),
+        ask(MultipartRequest::Groups(Group::ALL)),
+        ask(MultipartRequest::Meters(Meter::ALL)),
+        ask(MultipartRequest::Ports(Port::ANY)),
+        ask(MultipartRequest::Unknown { kind: 11, flags: 1, body: data.clone() }),
+        reply(Part::Tables(vec![TableStats { table: 1, active: 2, lookups: 3, matched: 4 }])),
+        reply(Part::Meters(vec![meter.clone(), Meter::default()])),
+        reply(Part::Ports(vec![port(), port()])),
+        reply(Part::Unknown { kind: 0, body: data.clone() }),
+        Message::BarrierRequest,
+        Message::BarrierReply,
+        Message::RoleRequest(RoleMessage { role: Role::Primary, short_id: 0, generation: 9 }),
+        Message::RoleReply(RoleMessage { role: Role::Unknown(9), short_id: 2, generation: 9 }),
+        Message::GetAsyncRequest,
+        Message::AsyncConfig(AsyncConfig { masks: vec![(AsyncConfig::PACKET_IN, 7)] }),
+        Message::SetAsyncConfig(AsyncConfig { masks: vec![(1, 2), (3, 4)] }),
+        Message::MeterMod(MeterMod { command: MeterCommand::Modify, meter }),
+        Message::BundleControl(BundleControl { id: 1, kind: BundleControlKind::CommitRequest, flags }),
+        Message::BundleAdd(BundleAdd { id: 1, flags, message: data.clone() }),
+        Message::SetPacketInFormat(SetPacketInFormat::NXT_PACKET_IN2),
+        Message::SetControllerId(SetControllerId { id: 5 }),
+        Message::TlvTableMod(TlvTableMod::Add(vec![map])),
+        Message::TlvTableMod(TlvTableMod::Clear),
+        Message::TlvTableRequest,
+        Message::TlvTable(TlvTable { max_space: 256, max_fields: 64, maps: vec![map, map] }),
+        Message::CtFlushZone(CtFlushZone { zone: 65535 }),
+        Message::Unknown { kind: 99, body: data.clone() },
+        Message::Unknown { kind: 4, body: data },
+    ]
+}
+
+fn packet_in() -> impl Strategy<Value = PacketIn> {
+    let bytes = || proptest::collection::vec(any::<u8>(), 0..60);
+    (bytes(), bytes(), matches(), any::<(Option<u8>, Option<u64>, Option<u8>, Option<u32>)>()).prop_map(
+        |(packet, userdata, metadata, (table, cookie, reason, full_len))| PacketIn {
+            continuation: (!packet.is_empty()).then(|| packet.clone().into()),
+            other: vec![(77, [1, 2, 3].into())],
+            buffer: full_len,
+            packet,
+            full_len,
+            table,
+            cookie,
+            reason,
+            metadata,
+            userdata,
+        },
+    )
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        proptest::sample::select(small()),
+        flow().prop_map(|flow| Message::FlowMod(Box::new(FlowMod::add(flow)))),
+        (flow(), any::<u64>()).prop_map(|(flow, n)| {
+            let flow_mod = FlowMod { cookie_mask: n, out_port: Some(Port(1)), ..FlowMod::delete(flow.key) };
+            Message::FlowMod(Box::new(flow_mod))
+        }),
+        group().prop_map(|group| {
+            Message::GroupMod(Box::new(GroupMod::new(GroupCommand::AddOrModify, group)))
+        }),
+        proptest::collection::vec(group(), 0..3).prop_map(|groups| {
+            Message::MultipartReply(MultipartReply { more: false, part: Part::Groups(groups) })
+        }),
+        (proptest::collection::vec(flow(), 0..3), any::<Option<u64>>()).prop_map(|(flows, packets)| {
+            let counters = FlowCounters { packets, duration: Some((1, 2)), ..FlowCounters::default() };
+            let flows = flows.into_iter().map(|flow| FlowDesc { flow, counters }).collect();
+            Message::MultipartReply(MultipartReply { more: false, part: Part::Flows(flows) })
+        }),
+        packet_in().prop_map(|packet| Message::PacketIn(Box::new(packet))),
+        packet_in().prop_map(|packet| Message::Resume(Box::new(packet))),
+        (packet_in(), actions()).prop_map(|(packet, actions)| {
+            let metadata = packet.metadata.in_port(3);
+            Message::PacketOut(PacketOut { buffer: None, metadata, actions, packet: packet.packet })
+        }),
+        packet_in().prop_map(|packet| Message::PacketInStandard(PacketInStandard {
+            cookie: 4,
+            metadata: packet.metadata,
+            packet: packet.packet,
+            ..PacketInStandard::default()
+        })),
+        flow().prop_map(|flow| {
+            Message::FlowRemoved(FlowRemoved { key: flow.key, cookie: 3, ..FlowRemoved::default() })
+        }),
+    ]
+}
+
+/// Decoding either fails or gives something that is the same when it has gone over the wire again.
+fn check(bytes: &[u8]) {
+    if let Ok((xid, first)) = Message::decode(bytes) {
+        // What is printed in logs must not fail either.
+        let _ = format!("{first:?}");
+        let Ok(again) = first.encode(xid) else { return };
+        let (_, second) = Message::decode(&again).expect("what was written can be read");
+        assert_eq!(second, first);
+    }
+}
+
+fn set_length(bytes: &mut [u8]) {
+    if let (Ok(length), Some(place)) = (u16::try_from(bytes.len()), bytes.get_mut(2..4)) {
+        place.copy_from_slice(&length.to_be_bytes());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_is_read(message in message()) {
+        let bytes = message.encode(5).unwrap();
+        prop_assert_eq!(bytes.len() % 8 == 0 || !matches!(message, Message::FlowMod(_)), true);
+        prop_assert_eq!(Message::decode(&bytes), Ok((5, message)));
+    }
+
+    #[test]
+    fn random_bytes_do_no_harm(
+        kind in 0u8..40,
+        subtype in 0u32..34,
+        body in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let mut bytes = vec![6, kind, 0, 0, 0, 0, 0, 1];
+        if kind == 4 {
+            bytes.extend(0x2320u32.to_be_bytes());
+            bytes.extend(subtype.to_be_bytes());
+        }
+        bytes.extend(body);
+        set_length(&mut bytes);
+        check(&bytes);
+    }
+
+    #[test]
+    fn spoilt_messages_do_no_harm(
+        message in message(),
+        spoils in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        cut in any::<prop::sample::Index>(),
+        whole in any::<bool>(),
+    ) {
+        let mut bytes = message.encode(5).unwrap();
+        for (at, value) in spoils {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if !whole {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        set_length(&mut bytes);
+        check(&bytes);
+        let now = Instant::now();
+        let mut session = Session::new(Config::default(), now);
+        let hello = Message::Hello(Hello::default()).encode(0).unwrap();
+        session.handle_bytes(&hello, now).unwrap();
+        let _ = session.handle_bytes(&bytes, now);
+        while session.poll_event().is_some() {}
+    }
+
+    #[test]
+    fn the_order_in_which_a_match_is_built_does_not_matter(
+        entries in proptest::collection::vec(field_value(), 0..6),
+    ) {
+        // Of two values for one bit the later wins, so each field may be there once.
+        let mut entries = entries;
+        let word = |field: Field| match field {
+            Field::Reg(n) => 1000 + u32::from(n) / 4,
+            Field::XReg(n) => 1000 + u32::from(n) / 2,
+            Field::XxReg(n) => 1000 + u32::from(n),
+            Field::VlanTci | Field::VlanVid | Field::VlanPcp => 1,
+            Field::InPort | Field::InPortOxm => 2,
+            Field::IpTos | Field::IpDscp => 3,
+            other => 4 + Field::all().position(|field| field == other).unwrap_or(0) as u32,
+        };
+        entries.sort_by_key(|entry| word(entry.field()));
+        entries.dedup_by_key(|entry| word(entry.field()));
+        let build = |entries: &[FieldValue]| {
+            let mut out = Match::new();
+            entries.iter().for_each(|entry| out.insert(*entry));
+            out
+        };
+        let forwards = build(&entries);
+        entries.reverse();
+        prop_assert_eq!(forwards, build(&entries));
+    }
+}
+
+#[test]
+fn every_small_message_comes_back() {
+    for message in small() {
+        let bytes = message.encode(1).unwrap();
+        assert_eq!(Message::decode(&bytes), Ok((1, message)));
+    }
+}
+
+#[test]
+fn actions_nested_beyond_reason_are_kept_as_bytes() {
+    let mut action = Action::CtClear;
+    for _ in 0..3000 {
+        action = Action::Clone(vec![action]);
+    }
+    let flow = Flow::new(0, 0, Match::new(), vec![action]);
+    let bytes = Message::FlowMod(Box::new(FlowMod::add(flow))).encode(1).unwrap();
+    let (_, Message::FlowMod(read)) = Message::decode(&bytes).unwrap() else { panic!("a flow") };
+    assert_eq!(Message::FlowMod(read).encode(1).unwrap(), bytes);
+}
