@@ -22,10 +22,17 @@ impl Owned {
     /// Reads one entry. What follows the first word that is no address is not looked at.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_whitespace();
-        let mut owned = Self { mac: words.next()?.parse().ok()?, ip4: vec![], ip6: vec![] };
+        let mut owned = Self {
+            mac: words.next()?.parse().ok()?,
+            ip4: vec![],
+            ip6: vec![],
+        };
         for word in words {
             // A bare address is a network of that address alone.
-            match word.parse().or_else(|_| word.parse::<IpAddr>().map(IpNet::from)) {
+            match word
+                .parse()
+                .or_else(|_| word.parse::<IpAddr>().map(IpNet::from))
+            {
                 Ok(IpNet::V4(net)) => owned.ip4.push(net),
                 Ok(IpNet::V6(net)) => owned.ip6.push(net),
                 Err(_) => break,

@@ -19,7 +19,11 @@ pub(crate) type Flows = Arc<[(FlowKey, Candidate)]>;
 pub(crate) type Claims = Collected<FlowKey, Candidate>;
 
 /// Gathers the flows of a rule by key, and keeps their changes for the output.
-pub(crate) fn publish<K: Key>(build: &mut Builder, name: &'static str, rule: Rule<K, Flows>) -> Claims {
+pub(crate) fn publish<K: Key>(
+    build: &mut Builder,
+    name: &'static str,
+    rule: Rule<K, Flows>,
+) -> Claims {
     let claims = build.collect(name, rule, |_, flows| flows.to_vec());
     build.watch(claims);
     claims
@@ -34,7 +38,10 @@ pub(crate) struct Emit {
 impl Emit {
     /// Flows of a row; of none when the UUID is nil.
     pub(crate) fn new(owner: Uuid) -> Self {
-        Self { owner, flows: Vec::new() }
+        Self {
+            owner,
+            flows: Vec::new(),
+        }
     }
 
     pub(crate) fn flow(
@@ -45,16 +52,36 @@ impl Emit {
         actions: impl Into<Arc<[Action]>>,
     ) {
         let candidate = Candidate::flow(self.owner, actions);
-        self.flows.push((FlowKey { table, priority, matches }, candidate));
+        self.flows.push((
+            FlowKey {
+                table,
+                priority,
+                matches,
+            },
+            candidate,
+        ));
     }
 
     /// A flow that several rows ask for alike, so that no row's cookie is right.
-    pub(crate) fn shared(&mut self, table: u8, priority: u16, matches: Match, actions: Vec<Action>) {
+    pub(crate) fn shared(
+        &mut self,
+        table: u8,
+        priority: u16,
+        matches: Match,
+        actions: Vec<Action>,
+    ) {
         let mut candidate = Candidate::flow(self.owner, actions);
         if let Claim::Flow(body) = &mut candidate.claim {
             body.cookie = 0;
         }
-        self.flows.push((FlowKey { table, priority, matches }, candidate));
+        self.flows.push((
+            FlowKey {
+                table,
+                priority,
+                matches,
+            },
+            candidate,
+        ));
     }
 
     pub(crate) fn finish(self) -> Flows {
@@ -79,12 +106,16 @@ pub(crate) fn with_flag(matches: Match, bit: u8, value: bool) -> Match {
 
 /// Matches what leaves by a port or group of a datapath.
 pub(crate) fn leaving(datapath: u32, key: u32) -> Match {
-    Match::new().metadata(datapath.into()).reg(tables::OUTPORT, key)
+    Match::new()
+        .metadata(datapath.into())
+        .reg(tables::OUTPORT, key)
 }
 
 /// Matches what came in by a port of a datapath.
 pub(crate) fn entering(datapath: u32, key: u32) -> Match {
-    Match::new().metadata(datapath.into()).reg(tables::INPORT, key)
+    Match::new()
+        .metadata(datapath.into())
+        .reg(tables::INPORT, key)
 }
 
 /// Empties the registers that belong to logical flows.
@@ -115,7 +146,11 @@ pub(crate) struct Zones {
 }
 
 impl Zones {
-    pub(crate) fn of(cx: &incremental::Context<'_>, world: World, row: &model::sb::PortBinding) -> Self {
+    pub(crate) fn of(
+        cx: &incremental::Context<'_>,
+        world: World,
+        row: &model::sb::PortBinding,
+    ) -> Self {
         let datapath = row.datapath.uuid();
         Self {
             ct: world.zone(cx, &Zone::Port(row.logical_port.clone())),
@@ -126,16 +161,23 @@ impl Zones {
 
     /// Loads the zones that there are.
     pub(crate) fn load(self) -> impl Iterator<Item = Action> {
-        let zones =
-            [(tables::CT_ZONE, self.ct), (tables::DNAT_ZONE, self.dnat), (tables::SNAT_ZONE, self.snat)];
-        zones.into_iter().filter_map(|(register, zone)| Some(set_reg(register, zone?.into())))
+        let zones = [
+            (tables::CT_ZONE, self.ct),
+            (tables::DNAT_ZONE, self.dnat),
+            (tables::SNAT_ZONE, self.snat),
+        ];
+        zones
+            .into_iter()
+            .filter_map(|(register, zone)| Some(set_reg(register, zone?.into())))
     }
 }
 
 /// What makes a packet one that came in by this port: zones, datapath, input port.
 pub(crate) fn enter(zones: Zones, datapath: u32, key: u32) -> impl Iterator<Item = Action> {
-    let place =
-        [Action::set_field(Field::Metadata, u64::from(datapath)), set_reg(tables::INPORT, key)];
+    let place = [
+        Action::set_field(Field::Metadata, u64::from(datapath)),
+        set_reg(tables::INPORT, key),
+    ];
     zones.load().chain(place)
 }
 

@@ -23,7 +23,11 @@ pub struct Settings {
 impl Settings {
     /// The settings of an up-to-date datapath.
     pub fn new(chassis: impl Into<Str>) -> Self {
-        Self { chassis: chassis.into(), tunnel_metadata: 0, zero_snat: true }
+        Self {
+            chassis: chassis.into(),
+            tunnel_metadata: 0,
+            zero_snat: true,
+        }
     }
 }
 
@@ -111,7 +115,11 @@ impl Fact {
     /// When the row holds a value that its type cannot. The caller should take back what was known of it.
     pub fn from_change(change: &RowChange) -> Result<Option<Self>, RowError> {
         fn row<T: Table>(change: &RowChange) -> Result<Option<Arc<T>>, RowError> {
-            change.new.as_deref().map(|row| T::from_row(row).map(Arc::new)).transpose()
+            change
+                .new
+                .as_deref()
+                .map(|row| T::from_row(row).map(Arc::new))
+                .transpose()
         }
         let uuid = change.uuid;
         Ok(Some(match &*change.table {

@@ -32,7 +32,12 @@ impl<N: Ord + Clone> Locality<N> {
     /// Adds one reason for two nodes to be joined, in both directions.
     pub fn join(&mut self, a: &N, b: &N) {
         for (from, to) in [(a, b), (b, a)] {
-            *self.edges.entry(from.clone()).or_default().entry(to.clone()).or_default() += 1;
+            *self
+                .edges
+                .entry(from.clone())
+                .or_default()
+                .entry(to.clone())
+                .or_default() += 1;
             self.touched.insert(from.clone());
         }
     }
@@ -75,7 +80,11 @@ impl<N: Ord + Clone> Locality<N> {
     pub fn update(&mut self) -> Vec<(N, bool)> {
         let touched = std::mem::take(&mut self.touched);
         let component = self.reach(touched);
-        let roots = component.iter().filter(|node| self.roots.contains_key(node)).cloned().collect();
+        let roots = component
+            .iter()
+            .filter(|node| self.roots.contains_key(node))
+            .cloned()
+            .collect();
         let reached = self.reach(roots);
         let mut changes = Vec::new();
         for node in component {
@@ -148,7 +157,10 @@ mod tests {
         locality.join(&"sw2", &"other");
         assert!(locality.update().is_empty());
         locality.root(&"sw0");
-        assert_eq!(locality.update(), [("lr", true), ("sw0", true), ("sw1", true)]);
+        assert_eq!(
+            locality.update(),
+            [("lr", true), ("sw0", true), ("sw1", true)]
+        );
         locality.part(&"lr", &"sw1");
         assert_eq!(locality.update(), [("sw1", false)]);
         locality.unroot(&"sw0");

@@ -17,34 +17,48 @@ use crate::tunnels;
 use crate::world::{Local, World, multicast_key, port_key};
 
 pub(crate) fn rule(build: &mut Builder, world: World) -> Rule<Uuid, Flows> {
-    build.filter("multicast flows", world.inputs.multicast, move |cx, group| {
-        let row = cx.get(world.inputs.multicast, group)?;
-        let datapath = *cx.get(world.datapath, &row.datapath.uuid())?;
-        let settings = world.settings(cx)?;
-        let key = multicast_key(row)?;
-        let members = Members::of(cx, world, datapath, row);
+    build.filter(
+        "multicast flows",
+        world.inputs.multicast,
+        move |cx, group| {
+            let row = cx.get(world.inputs.multicast, group)?;
+            let datapath = *cx.get(world.datapath, &row.datapath.uuid())?;
+            let settings = world.settings(cx)?;
+            let key = multicast_key(row)?;
+            let members = Members::of(cx, world, datapath, row);
 
-        let mut emit = Emit::new(*group);
-        let restore = set_reg(tables::OUTPORT, key);
-        let has_local = !members.local.is_empty();
-        if has_local {
-            let mut actions = members.local;
-            actions.push(restore.clone());
-            emit.flow(tables::LOCAL_OUTPUT, 100, leaving(datapath.key, key), actions);
-        }
-        let mut actions = members.at_source;
-        if !actions.is_empty() {
-            actions.push(restore);
-        }
-        actions.extend(tunnels::send(settings, members.tunnels, datapath.key, key));
-        if !actions.is_empty() {
+            let mut emit = Emit::new(*group);
+            let restore = set_reg(tables::OUTPORT, key);
+            let has_local = !members.local.is_empty();
             if has_local {
-                actions.push(Action::resubmit(tables::LOCAL_OUTPUT));
+                let mut actions = members.local;
+                actions.push(restore.clone());
+                emit.flow(
+                    tables::LOCAL_OUTPUT,
+                    100,
+                    leaving(datapath.key, key),
+                    actions,
+                );
             }
-            emit.flow(tables::REMOTE_OUTPUT, 100, leaving(datapath.key, key), actions);
-        }
-        Some(emit.finish())
-    })
+            let mut actions = members.at_source;
+            if !actions.is_empty() {
+                actions.push(restore);
+            }
+            actions.extend(tunnels::send(settings, members.tunnels, datapath.key, key));
+            if !actions.is_empty() {
+                if has_local {
+                    actions.push(Action::resubmit(tables::LOCAL_OUTPUT));
+                }
+                emit.flow(
+                    tables::REMOTE_OUTPUT,
+                    100,
+                    leaving(datapath.key, key),
+                    actions,
+                );
+            }
+            Some(emit.finish())
+        },
+    )
 }
 
 #[derive(Default)]
@@ -62,7 +76,9 @@ impl Members {
         let mut members = Self::default();
         let mut ports: Vec<(u32, Uuid, &sb::PortBinding)> = Vec::new();
         for reference in &group.ports {
-            let Some(row) = cx.get(world.inputs.port, &reference.uuid()) else { continue };
+            let Some(row) = cx.get(world.inputs.port, &reference.uuid()) else {
+                continue;
+            };
             if row.datapath == group.datapath
                 && let Some(key) = port_key(row)
             {

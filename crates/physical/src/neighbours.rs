@@ -15,19 +15,39 @@ use crate::world::World;
 
 /// Learned neighbours.
 pub(crate) fn learned(build: &mut Builder, world: World) -> Rule<Uuid, Flows> {
-    build.filter("neighbour flows", world.inputs.mac_binding, move |cx, binding| {
-        let row = cx.get(world.inputs.mac_binding, binding)?;
-        flows(cx, world, *binding, (&row.logical_port, &row.ip, &row.mac), 100)
-    })
+    build.filter(
+        "neighbour flows",
+        world.inputs.mac_binding,
+        move |cx, binding| {
+            let row = cx.get(world.inputs.mac_binding, binding)?;
+            flows(
+                cx,
+                world,
+                *binding,
+                (&row.logical_port, &row.ip, &row.mac),
+                100,
+            )
+        },
+    )
 }
 
 /// Configured neighbours, which go before learned ones or behind them.
 pub(crate) fn configured(build: &mut Builder, world: World) -> Rule<Uuid, Flows> {
-    build.filter("static neighbour flows", world.inputs.static_mac_binding, move |cx, binding| {
-        let row = cx.get(world.inputs.static_mac_binding, binding)?;
-        let priority = if row.override_dynamic_mac { 150 } else { 50 };
-        flows(cx, world, *binding, (&row.logical_port, &row.ip, &row.mac), priority)
-    })
+    build.filter(
+        "static neighbour flows",
+        world.inputs.static_mac_binding,
+        move |cx, binding| {
+            let row = cx.get(world.inputs.static_mac_binding, binding)?;
+            let priority = if row.override_dynamic_mac { 150 } else { 50 };
+            flows(
+                cx,
+                world,
+                *binding,
+                (&row.logical_port, &row.ip, &row.mac),
+                priority,
+            )
+        },
+    )
 }
 
 fn flows(
@@ -49,7 +69,12 @@ fn flows(
 
     let mut emit = Emit::new(owner);
     let resolve = vec![Action::set_field(Field::EthDst, mac), found.clone()];
-    emit.flow(tables::MAC_BINDING, priority, with_ip(leaving(datapath, port.key)), resolve);
+    emit.flow(
+        tables::MAC_BINDING,
+        priority,
+        with_ip(leaving(datapath, port.key)),
+        resolve,
+    );
     let known = with_ip(entering(datapath, port.key)).eth_src(mac);
     let known = match ip {
         IpAddr::V4(_) => known.arp(),
@@ -70,9 +95,19 @@ pub(crate) fn fdb(build: &mut Builder, world: World) -> Rule<Uuid, Flows> {
 
         let mut emit = Emit::new(*entry);
         let to = Match::new().metadata(datapath.into()).eth_dst(mac);
-        emit.flow(tables::GET_FDB, 100, to, vec![set_reg(tables::OUTPORT, port)]);
+        emit.flow(
+            tables::GET_FDB,
+            100,
+            to,
+            vec![set_reg(tables::OUTPORT, port)],
+        );
         let from = entering(datapath, port).eth_src(mac);
-        emit.flow(tables::LOOKUP_FDB, 100, from, vec![set_flag(flag::LOOKUP_FDB, true)]);
+        emit.flow(
+            tables::LOOKUP_FDB,
+            100,
+            from,
+            vec![set_flag(flag::LOOKUP_FDB, true)],
+        );
         Some(emit.finish())
     })
 }

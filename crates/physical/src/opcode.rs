@@ -135,7 +135,10 @@ pub struct Userdata {
 impl Userdata {
     /// An operation with these arguments.
     pub fn new(opcode: Opcode, arguments: impl Into<Vec<u8>>) -> Self {
-        Self { opcode, arguments: arguments.into() }
+        Self {
+            opcode,
+            arguments: arguments.into(),
+        }
     }
 
     /// The bytes that the `controller` action carries.
@@ -153,7 +156,10 @@ impl Userdata {
         let number = reader.u32()?;
         reader.take(4)?;
         let opcode = Opcode::from_number(number).ok_or(Error::UnknownOpcode(number))?;
-        Ok(Self { opcode, arguments: reader.0.to_vec() })
+        Ok(Self {
+            opcode,
+            arguments: reader.0.to_vec(),
+        })
     }
 }
 
@@ -262,7 +268,10 @@ impl OptionsRequest {
     pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
         let mut reader = Reader(bytes);
         let result = ResultBit::decode(&mut reader)?;
-        Ok(Self { result, body: reader.0.to_vec() })
+        Ok(Self {
+            result,
+            body: reader.0.to_vec(),
+        })
     }
 }
 
@@ -356,7 +365,11 @@ impl LogRequest {
         let mut reader = Reader(bytes);
         let (verdict, severity) = (reader.u8()?, reader.u8()?);
         let name = String::from_utf8_lossy(reader.0).into_owned();
-        Ok(Self { verdict, severity, name })
+        Ok(Self {
+            verdict,
+            severity,
+            name,
+        })
     }
 }
 
@@ -411,7 +424,10 @@ mod tests {
             options: vec![(1, vec![255, 255, 255, 0])],
         };
         let request = OptionsRequest {
-            result: ResultBit { field: ResultField::Xxreg(0), bit: 99 },
+            result: ResultBit {
+                field: ResultField::Xxreg(0),
+                bit: 99,
+            },
             body: body.encode().unwrap(),
         };
         let bytes = Userdata::new(Opcode::PutDhcpOpts, request.encode()).encode();
@@ -439,7 +455,10 @@ mod tests {
         for len in 0..HEADER_LEN {
             assert_eq!(Userdata::decode(&bytes[..len]), Err(Error::Truncated));
         }
-        assert_eq!(Userdata::decode(&[0, 0, 0, 99, 0, 0, 0, 0]), Err(Error::UnknownOpcode(99)));
+        assert_eq!(
+            Userdata::decode(&[0, 0, 0, 99, 0, 0, 0, 0]),
+            Err(Error::UnknownOpcode(99))
+        );
     }
 
     proptest! {

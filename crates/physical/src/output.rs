@@ -19,7 +19,12 @@ pub struct Body {
 impl Body {
     /// The flow with this key.
     pub fn to_flow(&self, key: FlowKey) -> Flow {
-        Flow { key, cookie: self.cookie, actions: self.actions.to_vec(), ..Flow::default() }
+        Flow {
+            key,
+            cookie: self.cookie,
+            actions: self.actions.to_vec(),
+            ..Flow::default()
+        }
     }
 }
 
@@ -86,8 +91,14 @@ pub(crate) enum Claim {
 
 impl Candidate {
     pub(crate) fn flow(owner: Uuid, actions: impl Into<Arc<[Action]>>) -> Self {
-        let body = Body { cookie: cookie(owner), actions: actions.into() };
-        Self { owner, claim: Claim::Flow(body) }
+        let body = Body {
+            cookie: cookie(owner),
+            actions: actions.into(),
+        };
+        Self {
+            owner,
+            claim: Claim::Flow(body),
+        }
     }
 
     /// The flow that the claims on one key amount to. A whole flow beats clauses: at one priority the
@@ -97,12 +108,23 @@ impl Candidate {
         for candidate in claims {
             match &candidate.claim {
                 Claim::Flow(body) => return Some(body.clone()),
-                Claim::Clause { id, clause, clauses: of } => {
-                    clauses.push(Action::Conjunction { id: *id, clause: *clause, clauses: *of });
+                Claim::Clause {
+                    id,
+                    clause,
+                    clauses: of,
+                } => {
+                    clauses.push(Action::Conjunction {
+                        id: *id,
+                        clause: *clause,
+                        clauses: *of,
+                    });
                 }
             }
         }
-        (!clauses.is_empty()).then(|| Body { cookie: 0, actions: clauses.into() })
+        (!clauses.is_empty()).then(|| Body {
+            cookie: 0,
+            actions: clauses.into(),
+        })
     }
 }
 
@@ -120,11 +142,23 @@ impl Ord for Candidate {
             (Claim::Flow(_), Claim::Clause { .. }) => Ordering::Less,
             (Claim::Clause { .. }, Claim::Flow(_)) => Ordering::Greater,
             (
-                Claim::Clause { id, clause, clauses },
-                Claim::Clause { id: id2, clause: clause2, clauses: clauses2 },
+                Claim::Clause {
+                    id,
+                    clause,
+                    clauses,
+                },
+                Claim::Clause {
+                    id: id2,
+                    clause: clause2,
+                    clauses: clauses2,
+                },
             ) => (id, clause, clauses, self.owner).cmp(&(id2, clause2, clauses2, other.owner)),
             (Claim::Flow(a), Claim::Flow(b)) => self.owner.cmp(&other.owner).then_with(|| {
-                if a == b { Ordering::Equal } else { format!("{a:?}").cmp(&format!("{b:?}")) }
+                if a == b {
+                    Ordering::Equal
+                } else {
+                    format!("{a:?}").cmp(&format!("{b:?}"))
+                }
             }),
         }
     }

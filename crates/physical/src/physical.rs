@@ -125,7 +125,8 @@ impl Physical {
             return;
         }
         for (datapath, is_local) in moved {
-            self.engine.set(self.inputs.local, datapath, is_local.then_some(()));
+            self.engine
+                .set(self.inputs.local, datapath, is_local.then_some(()));
         }
         self.engine.run();
     }
@@ -134,7 +135,12 @@ impl Physical {
     pub fn changes(&mut self) -> Changes {
         let mut flows = Vec::new();
         for claims in &self.claims {
-            flows.extend(self.engine.changes(*claims).into_iter().filter_map(flow_change));
+            flows.extend(
+                self.engine
+                    .changes(*claims)
+                    .into_iter()
+                    .filter_map(flow_change),
+            );
         }
         flows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let mut groups = Vec::new();
@@ -191,7 +197,10 @@ impl Physical {
         let mut diagnostics = Vec::new();
         for relation in [self.logical.unparsed, self.logical.unplaced] {
             for (flow, messages) in self.engine.entries(relation) {
-                let message = |text: &ovsdb::Str| Diagnostic { flow: *flow, message: text.clone() };
+                let message = |text: &ovsdb::Str| Diagnostic {
+                    flow: *flow,
+                    message: text.clone(),
+                };
                 diagnostics.extend(messages.iter().map(message));
             }
         }
@@ -211,23 +220,39 @@ impl Physical {
 }
 
 fn flow_change(change: Change<FlowKey, incremental::Group<Candidate>>) -> Option<FlowChange> {
-    let old = change.old.as_ref().and_then(|claims| Candidate::settle(claims));
-    let new = change.new.as_ref().and_then(|claims| Candidate::settle(claims));
-    (old != new).then_some(FlowChange { key: change.key, old, new })
+    let old = change.old.as_ref().and_then(Candidate::settle);
+    let new = change.new.as_ref().and_then(Candidate::settle);
+    (old != new).then_some(FlowChange {
+        key: change.key,
+        old,
+        new,
+    })
 }
 
 fn group_changes(old: Option<&[Group]>, new: Option<&[Group]>) -> Vec<GroupChange> {
     let by_id = |groups: Option<&[Group]>| -> BTreeMap<u32, Group> {
-        groups.unwrap_or_default().iter().map(|group| (group.id, group.clone())).collect()
+        groups
+            .unwrap_or_default()
+            .iter()
+            .map(|group| (group.id, group.clone()))
+            .collect()
     };
     let (mut old, new) = (by_id(old), by_id(new));
     let mut changes = Vec::new();
     for (id, group) in new {
         let before = old.remove(&id);
         if before.as_ref() != Some(&group) {
-            changes.push(GroupChange { id, old: before, new: Some(group) });
+            changes.push(GroupChange {
+                id,
+                old: before,
+                new: Some(group),
+            });
         }
     }
-    changes.extend(old.into_iter().map(|(id, old)| GroupChange { id, old: Some(old), new: None }));
+    changes.extend(old.into_iter().map(|(id, old)| GroupChange {
+        id,
+        old: Some(old),
+        new: None,
+    }));
     changes
 }

@@ -40,7 +40,11 @@ pub(crate) fn rule(build: &mut Builder, world: World) -> Rule<Uuid, Flows> {
             to: leaving(datapath, key),
         };
         security.refuse_the_rest();
-        for owned in row.port_security.iter().filter_map(|entry| Owned::parse(entry)) {
+        for owned in row
+            .port_security
+            .iter()
+            .filter_map(|entry| Owned::parse(entry))
+        {
             security.sources(&owned);
             security.arp(&owned);
             security.neighbour_discovery(&owned);
@@ -58,7 +62,12 @@ struct Security {
 
 impl Security {
     fn say(&mut self, table: u8, priority: u16, matches: Match, fails: bool) {
-        self.emit.flow(table, priority, matches, vec![set_flag(flag::PORT_SECURITY_FAILED, fails)]);
+        self.emit.flow(
+            table,
+            priority,
+            matches,
+            vec![set_flag(flag::PORT_SECURITY_FAILED, fails)],
+        );
     }
 
     fn accept(&mut self, matches: Match) {
@@ -68,7 +77,8 @@ impl Security {
     /// To the table of ARP and neighbour discovery, which has nothing to say about anything else.
     fn look_closer(&mut self, priority: u16, matches: Match) {
         let next = vec![Action::resubmit(tables::CHECK_IN_PORT_SECURITY_ND)];
-        self.emit.flow(tables::CHECK_IN_PORT_SECURITY, priority, matches, next);
+        self.emit
+            .flow(tables::CHECK_IN_PORT_SECURITY, priority, matches, next);
     }
 
     fn refuse_the_rest(&mut self) {
@@ -101,9 +111,13 @@ impl Security {
         for net in &owned.ip6 {
             self.look_closer(90, ip6(from.clone(), Field::Ipv6Src, net));
         }
-        self.look_closer(90, from.clone().with(Field::Ipv6Src, owned.mac.link_local()));
+        self.look_closer(
+            90,
+            from.clone().with(Field::Ipv6Src, owned.mac.link_local()),
+        );
         // While an address is being made sure of, packets come from none (RFC 4862, section 5.4).
-        let all_link_local: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0), 16);
+        let all_link_local: Ipv6Net =
+            Ipv6Net::new_assert(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0), 16);
         let unspecified = from.with(Field::Ipv6Src, Ipv6Addr::UNSPECIFIED);
         let unspecified = ip6(unspecified, Field::Ipv6Dst, &all_link_local);
         for kind in LISTENER_REPORTS {
@@ -113,7 +127,11 @@ impl Security {
     }
 
     fn arp(&mut self, owned: &Owned) {
-        let claims = self.from.clone().eth_src(owned.mac.0).with(Field::ArpSha, owned.mac.0);
+        let claims = self
+            .from
+            .clone()
+            .eth_src(owned.mac.0)
+            .with(Field::ArpSha, owned.mac.0);
         if owned.ip4.is_empty() && owned.ip6.is_empty() {
             self.say(tables::CHECK_IN_PORT_SECURITY_ND, 90, claims, false);
             return;
@@ -127,17 +145,25 @@ impl Security {
     fn neighbour_discovery(&mut self, owned: &Owned) {
         let table = tables::CHECK_IN_PORT_SECURITY_ND;
         let from = self.from.clone().eth_src(owned.mac.0);
-        let solicit = icmp6_exact(from.clone(), NEIGHBOUR_SOLICITATION).with(Field::IpTtl, HOP_LIMIT);
+        let solicit =
+            icmp6_exact(from.clone(), NEIGHBOUR_SOLICITATION).with(Field::IpTtl, HOP_LIMIT);
         let advertise = icmp6_exact(from, NEIGHBOUR_ADVERTISEMENT).with(Field::IpTtl, HOP_LIMIT);
         // Zero is what the switch reads where the option is not there.
         for link_layer in [Mac::ZERO, owned.mac] {
-            self.say(table, 90, solicit.clone().with(Field::NdSll, link_layer.0), false);
+            self.say(
+                table,
+                90,
+                solicit.clone().with(Field::NdSll, link_layer.0),
+                false,
+            );
             let advertise = advertise.clone().with(Field::NdTll, link_layer.0);
             if owned.ip6.is_empty() {
                 self.say(table, 90, advertise, false);
                 continue;
             }
-            let link_local = advertise.clone().with(Field::NdTarget, owned.mac.link_local());
+            let link_local = advertise
+                .clone()
+                .with(Field::NdTarget, owned.mac.link_local());
             self.say(table, 90, link_local, false);
             for net in &owned.ip6 {
                 let about = ip6(advertise.clone(), Field::NdTarget, net);
@@ -172,7 +198,12 @@ impl Security {
         }
         if !owned.ip6.is_empty() {
             let multicast = Ipv6Net::new_assert(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8);
-            self.say(table, 95, to.clone().ipv6_dst(owned.mac.link_local()), false);
+            self.say(
+                table,
+                95,
+                to.clone().ipv6_dst(owned.mac.link_local()),
+                false,
+            );
             self.say(table, 95, ip6(to, Field::Ipv6Dst, &multicast), false);
         }
     }

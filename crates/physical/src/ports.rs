@@ -21,7 +21,13 @@ pub(crate) fn rule(build: &mut Builder, world: World) -> Rule<Uuid, Flows> {
     build.filter("port flows", world.inputs.port, move |cx, port| {
         let row = cx.get(world.inputs.port, port)?;
         let datapath = *cx.get(world.datapath, &row.datapath.uuid())?;
-        let subject = Subject { cx, world, row, datapath, key: port_key(row)? };
+        let subject = Subject {
+            cx,
+            world,
+            row,
+            datapath,
+            key: port_key(row)?,
+        };
         let mut emit = Emit::new(*port);
         subject.flows(port, &mut emit);
         Some(emit.finish())
@@ -63,15 +69,31 @@ impl Subject<'_, '_> {
     /// packet came from, and the exception to that.
     fn common(&self, nested_in: Option<u32>, emit: &mut Emit) {
         let zones = Zones::of(self.cx, self.world, self.row);
-        let deliver = zones.load().chain([Action::resubmit(tables::CHECK_LOOPBACK)]);
-        emit.flow(tables::LOCAL_OUTPUT, 100, self.leaving(), deliver.collect::<Vec<_>>());
+        let deliver = zones
+            .load()
+            .chain([Action::resubmit(tables::CHECK_LOOPBACK)]);
+        emit.flow(
+            tables::LOCAL_OUTPUT,
+            100,
+            self.leaving(),
+            deliver.collect::<Vec<_>>(),
+        );
         let back = self.leaving().reg(tables::INPORT, self.key);
-        emit.flow(tables::CHECK_LOOPBACK, 100, with_flag(back, flag::LOOPBACK, false), vec![]);
+        emit.flow(
+            tables::CHECK_LOOPBACK,
+            100,
+            with_flag(back, flag::LOOPBACK, false),
+            vec![],
+        );
         // Nested ports share an OpenFlow port with their parent and with each other, so between those a
         // packet always goes back to where it came from.
         if let Some(parent) = nested_in {
             emit.flow(tables::SAVE_INPORT, 100, self.leaving(), hide_input_port());
-            let to_parent = with_flag(leaving(self.datapath.key, parent), flag::NESTED_CONTAINER, true);
+            let to_parent = with_flag(
+                leaving(self.datapath.key, parent),
+                flag::NESTED_CONTAINER,
+                true,
+            );
             emit.shared(tables::SAVE_INPORT, 100, to_parent, hide_input_port());
         } else {
             let looping = with_flag(self.leaving(), flag::LOOPBACK, true);
@@ -81,17 +103,30 @@ impl Subject<'_, '_> {
 
     /// Into the peer's datapath, as if the packet had just come in there.
     fn patch(&self, peer: &sb::PortBinding, emit: &mut Emit) {
-        let Some(there) = self.cx.get(self.world.datapath, &peer.datapath.uuid()) else { return };
-        let Some(peer_key) = port_key(peer) else { return };
+        let Some(there) = self.cx.get(self.world.datapath, &peer.datapath.uuid()) else {
+            return;
+        };
+        let Some(peer_key) = port_key(peer) else {
+            return;
+        };
         self.common(None, emit);
         let zones = [tables::DNAT_ZONE, tables::SNAT_ZONE, tables::CT_ZONE];
         let mut inside = vec![Action::CtClear];
         inside.extend(zones.map(|register| set_reg(register, 0)));
-        inside.extend(enter(Zones::of(self.cx, self.world, peer), there.key, peer_key));
+        inside.extend(enter(
+            Zones::of(self.cx, self.world, peer),
+            there.key,
+            peer_key,
+        ));
         inside.extend([set_reg(tables::FLAGS, 0), set_reg(tables::OUTPORT, 0)]);
         inside.extend(clear_registers());
         inside.push(Action::resubmit(tables::LOG_INGRESS));
-        emit.flow(tables::LOG_TO_PHY, 100, self.leaving(), vec![Action::Clone(inside)]);
+        emit.flow(
+            tables::LOG_TO_PHY,
+            100,
+            self.leaving(),
+            vec![Action::Clone(inside)],
+        );
     }
 
     /// A gateway port that is on this chassis: the distributed port that it stands for.
@@ -100,7 +135,9 @@ impl Subject<'_, '_> {
         let target = target.and_then(|name| self.cx.get(self.world.port_named, name));
         let target = target.filter(|target| target.datapath == self.row.datapath.uuid());
         let row = target.and_then(|target| self.cx.get(self.world.inputs.port, &target.port));
-        let (Some(target), Some(row)) = (target, row) else { return };
+        let (Some(target), Some(row)) = (target, row) else {
+            return;
+        };
         let mut actions = vec![set_reg(tables::OUTPORT, target.key)];
         actions.extend(Zones::of(self.cx, self.world, row).load());
         actions.push(Action::resubmit(tables::CHECK_LOOPBACK));
@@ -169,8 +206,14 @@ impl Subject<'_, '_> {
     /// The Ethernet type of the tags of a wire.
     fn vlan_type(&self) -> u16 {
         let wire = self.world.localnet(self.cx, self.row.datapath.uuid());
-        let named = wire.and_then(|(_, row)| row.options.get("ethtype")).map(Str::as_str);
-        if named.is_some_and(|name| name.eq_ignore_ascii_case("802.11ad")) { 0x88a8 } else { 0x8100 }
+        let named = wire
+            .and_then(|(_, row)| row.options.get("ethtype"))
+            .map(Str::as_str);
+        if named.is_some_and(|name| name.eq_ignore_ascii_case("802.11ad")) {
+            0x88a8
+        } else {
+            0x8100
+        }
     }
 
     /// What must not reach the wire: packets of localports, which every chassis has, and packets that
@@ -208,7 +251,9 @@ impl Subject<'_, '_> {
         if self.row.type_ == "localport" {
             return;
         }
-        let Some(settings) = self.world.settings(self.cx) else { return };
+        let Some(settings) = self.world.settings(self.cx) else {
+            return;
+        };
         let there = tunnels::to_port(self.cx, self.world, self.row);
         if there.is_empty() {
             return;

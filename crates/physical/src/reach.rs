@@ -39,8 +39,12 @@ pub(crate) fn peer<'a>(
     world: World,
     row: &sb::PortBinding,
 ) -> Option<(Uuid, &'a sb::PortBinding)> {
-    let everywhere = row.type_ == "patch";
-    if !everywhere && !(row.type_ == "l3gateway" && world.is_here(cx, row)) {
+    let is_here = match &*row.type_ {
+        "patch" => true,
+        "l3gateway" => world.is_here(cx, row),
+        _ => false,
+    };
+    if !is_here {
         return None;
     }
     let identity = cx.get(world.port_named, row.options.get("peer")?)?;
@@ -62,6 +66,12 @@ fn is_root(cx: &Context<'_>, world: World, port: &Uuid, row: &sb::PortBinding) -
 }
 
 fn claimed(cx: &Context<'_>, world: World, row: &sb::PortBinding) -> bool {
-    let Some(here) = cx.get(world.here, &()) else { return false };
-    world.is_here(cx, row) || row.additional_chassis.iter().any(|c| c.uuid() == here.chassis)
+    let Some(here) = cx.get(world.here, &()) else {
+        return false;
+    };
+    world.is_here(cx, row)
+        || row
+            .additional_chassis
+            .iter()
+            .any(|c| c.uuid() == here.chassis)
 }

@@ -80,7 +80,10 @@ pub(crate) fn encapsulate(
             vec![
                 Action::load(datapath, identifier),
                 Action::load(outport, option.slice(0, 32)),
-                Action::mov(Field::Reg(tables::INPORT).slice(0, 15), option.slice(16, 15)),
+                Action::mov(
+                    Field::Reg(tables::INPORT).slice(0, 15),
+                    option.slice(16, 15),
+                ),
             ]
         }
         Encapsulation::Vxlan => {
@@ -106,7 +109,11 @@ pub(crate) fn send(
     tunnels.dedup();
     let mut actions = Vec::new();
     let mut written = None;
-    for Tunnel { encapsulation, port } in tunnels {
+    for Tunnel {
+        encapsulation,
+        port,
+    } in tunnels
+    {
         if written.replace(encapsulation) != Some(encapsulation) {
             actions.extend(encapsulate(settings, encapsulation, datapath, outport));
         }
@@ -124,7 +131,9 @@ pub(crate) fn to_chassis(
 ) -> Option<Tunnel> {
     let tunnels: &Arc<[(Str, Tunnel)]> = cx.get(world.tunnels, &chassis)?;
     let preferred = tunnels.iter().find(|(ip, _)| Some(ip) == address);
-    preferred.or_else(|| tunnels.first()).map(|(_, tunnel)| *tunnel)
+    preferred
+        .or_else(|| tunnels.first())
+        .map(|(_, tunnel)| *tunnel)
 }
 
 /// The tunnels to every other chassis that a port is on.
@@ -136,12 +145,18 @@ pub(crate) fn to_port(cx: &Context<'_>, world: World, row: &sb::PortBinding) -> 
         let address = row.encap.and_then(|e| encap(e.uuid())).map(|e| &e.ip);
         tunnels.extend(to_chassis(cx, world, chassis, address));
     }
-    for chassis in row.additional_chassis.iter().map(|c| c.uuid()).filter(|c| Some(*c) != here) {
+    for chassis in row
+        .additional_chassis
+        .iter()
+        .map(|c| c.uuid())
+        .filter(|c| Some(*c) != here)
+    {
         let name = cx.get(world.inputs.chassis, &chassis).map(|row| &row.name);
         let mut encaps = row.additional_encap.iter().filter_map(|e| encap(e.uuid()));
-        let address = encaps.find(|e| Some(&e.chassis_name) == name).map(|e| &e.ip);
+        let address = encaps
+            .find(|e| Some(&e.chassis_name) == name)
+            .map(|e| &e.ip);
         tunnels.extend(to_chassis(cx, world, chassis, address));
     }
     tunnels
 }
-

@@ -121,21 +121,36 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(build: &mut Builder) -> Self {
         let inputs = Inputs::new(build);
-        let chassis_named = build.index("chassis by name", inputs.chassis, |_, row| [row.name.clone()]);
+        let chassis_named = build.index("chassis by name", inputs.chassis, |_, row| {
+            [row.name.clone()]
+        });
         let here = build.filter("here", inputs.settings, move |cx, ()| {
             let settings = cx.get(inputs.settings, &())?;
             let chassis = *cx.items(chassis_named, &settings.chassis).next()?;
             let row = cx.get(inputs.chassis, &chassis)?;
-            Some(Here { chassis, name: row.name.clone(), hostname: row.hostname.clone() })
+            Some(Here {
+                chassis,
+                name: row.name.clone(),
+                hostname: row.hostname.clone(),
+            })
         });
         let datapath_by_key =
-            build.index("datapath by key", inputs.datapath, |_, row| [row.tunnel_key]);
-        let port_by_name =
-            build.index("port by name", inputs.port, |_, row| [row.logical_port.clone()]);
+            build.index(
+                "datapath by key",
+                inputs.datapath,
+                |_, row| [row.tunnel_key],
+            );
+        let port_by_name = build.index("port by name", inputs.port, |_, row| {
+            [row.logical_port.clone()]
+        });
         let port_named = build.filter("port key", port_by_name, move |cx, name| {
             let port = *cx.items(port_by_name, name).next()?;
             let row = cx.get(inputs.port, &port)?;
-            Some(Identity { port, datapath: row.datapath.uuid(), key: port_key(row)? })
+            Some(Identity {
+                port,
+                datapath: row.datapath.uuid(),
+                key: port_key(row)?,
+            })
         });
         let resident = build.filter("resident port", port_named, move |cx, name| {
             let row = cx.get(inputs.port, &cx.get(port_named, name)?.port)?;
@@ -249,23 +264,40 @@ fn attach(
     port_named: Rule<Str, Identity>,
     row: &sb::PortBinding,
 ) -> Option<Attachment> {
-    let tag = row.tag.and_then(|tag| u16::try_from(tag).ok()).filter(|tag| (1..4096).contains(tag));
+    let tag = row
+        .tag
+        .and_then(|tag| u16::try_from(tag).ok())
+        .filter(|tag| (1..4096).contains(tag));
     if let Some(parent) = row.parent_port.as_ref().filter(|parent| !parent.is_empty()) {
         let port = *cx.get(inputs.interface, parent)?;
         let parent = cx.get(port_named, parent).map(|parent| parent.key);
-        return Some(Attachment { port, tag: Some(tag?), parent: Some(parent?) });
+        return Some(Attachment {
+            port,
+            tag: Some(tag?),
+            parent: Some(parent?),
+        });
     }
     match &*row.type_ {
-        "localnet" | "l2gateway" => {
-            Some(Attachment { port: *cx.get(inputs.patch, &row.logical_port)?, tag, parent: None })
-        }
+        "localnet" | "l2gateway" => Some(Attachment {
+            port: *cx.get(inputs.patch, &row.logical_port)?,
+            tag,
+            parent: None,
+        }),
         "" if may_bind(cx.get(here, &())?, row) => {
             let port = *cx.get(inputs.interface, &row.logical_port)?;
-            Some(Attachment { port, tag: None, parent: None })
+            Some(Attachment {
+                port,
+                tag: None,
+                parent: None,
+            })
         }
         "localport" => {
             let port = *cx.get(inputs.interface, &row.logical_port)?;
-            Some(Attachment { port, tag: None, parent: None })
+            Some(Attachment {
+                port,
+                tag: None,
+                parent: None,
+            })
         }
         _ => None,
     }
@@ -274,6 +306,10 @@ fn attach(
 /// Whether the port may be bound here: it asks for no chassis, or for ours by name or host name.
 fn may_bind(here: &Here, row: &sb::PortBinding) -> bool {
     let requested = row.options.get("requested-chassis").map_or("", Str::as_str);
-    let mut wanted = requested.split(',').map(str::trim).filter(|name| !name.is_empty()).peekable();
+    let mut wanted = requested
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+        .peekable();
     wanted.peek().is_none() || wanted.any(|name| name == here.name || name == here.hostname)
 }

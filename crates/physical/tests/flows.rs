@@ -1,5 +1,7 @@
 //! Small networks and the flows that they come to, in the words of `ovs-ofctl`.
 
+#![allow(clippy::unwrap_used, reason = "part of tests")]
+
 mod support;
 
 use model::Weak;
@@ -9,8 +11,10 @@ use support::{Net, address_set_fact, computed, flow_fact, uuid};
 
 /// The flows of these tables, without those that every switch has.
 fn show(physical: &Physical, tables: &[u8]) -> String {
-    let mut flows: Vec<_> =
-        physical.flows().filter(|(key, _)| tables.contains(&key.table)).collect();
+    let mut flows: Vec<_> = physical
+        .flows()
+        .filter(|(key, _)| tables.contains(&key.table))
+        .collect();
     flows.sort_by(|a, b| a.0.cmp(b.0));
     let lines = flows.iter().filter(|(key, _)| !key.matches.is_empty());
     let lines = lines.map(|(key, body)| {
@@ -80,16 +84,24 @@ fn a_multicast_group_has_one_copy_a_chassis() {
         .port_with("sw", "metadata", 5, |row| row.type_ = "localport".into())
         .joined("sw", "lr", 6)
         .zone(Zone::Port("vm".into()), 11)
-        .multicast("sw", "flood", 32768, &["vm", "far1", "far2", "far3", "metadata", "sw-lr"]);
+        .multicast(
+            "sw",
+            "flood",
+            32768,
+            &["vm", "far1", "far2", "far3", "metadata", "sw-lr"],
+        );
     insta::assert_snapshot!(show(&computed(net.facts), &[39, 40]));
 }
 
 #[test]
 fn a_port_that_moves_is_in_two_places() {
-    let net = Net::new().datapath("sw", 1, true).local("sw", "vm", 1, 7).port_with("sw", "moving", 2, |row| {
-        row.chassis = Some(Weak::new(uuid("there")));
-        row.additional_chassis = [Weak::new(uuid("elsewhere"))].into_iter().collect();
-    });
+    let net = Net::new()
+        .datapath("sw", 1, true)
+        .local("sw", "vm", 1, 7)
+        .port_with("sw", "moving", 2, |row| {
+            row.chassis = Some(Weak::new(uuid("there")));
+            row.additional_chassis = [Weak::new(uuid("elsewhere"))].into_iter().collect();
+        });
     insta::assert_snapshot!(show(&computed(net.facts), &[39]));
 }
 
@@ -127,15 +139,55 @@ fn actions() {
         .datapath("lr", 2, false)
         .local("sw", "vm", 1, 7)
         .joined("sw", "lr", 2)
-        .flow("sw", "in:0", 9, "ip4 && inport == \"vm\" -> reg0[3] = 1; outport = \"sw-lr\"; next;")
-        .flow("sw", "in:1", 8, "ct.trk && ct.est -> ct_commit { ct_mark.blocked = 1; }; next(table=5);")
-        .flow("sw", "in:2", 7, "arp.op == 1 -> eth.dst <-> eth.src; flags.loopback = 1; output;")
-        .flow("sw", "in:3", 6, "tcp.dst == 80 -> ct_lb_mark(backends=10.0.0.2:80,10.0.0.3:80);")
-        .flow("sw", "in:4", 5, "1 -> reg0[15] = check_in_port_sec(); next;")
-        .flow("sw", "out:2", 4, "ip6 -> outport = \"none\"; next(pipeline=ingress, table=4);")
-        .flow("lr", "in:0", 3, "ip4 -> reg9[2] = lookup_arp(inport, arp.spa, arp.sha); next;")
+        .flow(
+            "sw",
+            "in:0",
+            9,
+            "ip4 && inport == \"vm\" -> reg0[3] = 1; outport = \"sw-lr\"; next;",
+        )
+        .flow(
+            "sw",
+            "in:1",
+            8,
+            "ct.trk && ct.est -> ct_commit { ct_mark.blocked = 1; }; next(table=5);",
+        )
+        .flow(
+            "sw",
+            "in:2",
+            7,
+            "arp.op == 1 -> eth.dst <-> eth.src; flags.loopback = 1; output;",
+        )
+        .flow(
+            "sw",
+            "in:3",
+            6,
+            "tcp.dst == 80 -> ct_lb_mark(backends=10.0.0.2:80,10.0.0.3:80);",
+        )
+        .flow(
+            "sw",
+            "in:4",
+            5,
+            "1 -> reg0[15] = check_in_port_sec(); next;",
+        )
+        .flow(
+            "sw",
+            "out:2",
+            4,
+            "ip6 -> outport = \"none\"; next(pipeline=ingress, table=4);",
+        )
+        .flow(
+            "lr",
+            "in:0",
+            3,
+            "arp -> reg9[2] = lookup_arp(inport, arp.spa, arp.sha); next;",
+        )
         .flow("lr", "in:1", 2, "ip4 -> ip.ttl--; ct_snat(192.0.2.9);")
-        .flow("lr", "in:2", 1, "ip4 -> arp { eth.dst = ff:ff:ff:ff:ff:ff; output; };");
+        .flow(
+            "lr",
+            "in:2",
+            1,
+            "ip4 -> arp { eth.dst = ff:ff:ff:ff:ff:ff; output; };",
+        );
     let physical = computed(net.facts);
     assert_eq!(physical.diagnostics(), []);
     let tables: Vec<u8> = (8..16).chain([44]).collect();
@@ -157,32 +209,43 @@ fn an_address_added_is_a_flow_added() {
     let mut physical = computed(net.facts);
     physical.changes();
     physical.set_log(true);
-    physical.apply(address_set_fact("hosts", &["10.0.0.1", "10.0.0.5", "10.0.0.9"]));
+    physical.apply(address_set_fact(
+        "hosts",
+        &["10.0.0.1", "10.0.0.5", "10.0.0.9"],
+    ));
     physical.run();
     assert_eq!(
         added(&physical.changes().flows),
         ["table=8, priority=1,ip,reg14=0x1,metadata=0x1,nw_src=10.0.0.9 actions=resubmit(,9)"]
     );
     let ran: Vec<_> = physical.log().into_iter().map(|ran| ran.rule).collect();
-    assert_eq!(
-        ran,
-        ["address set by name", "addresses", "placed flow", "claims of logical flows"]
-            .into_iter()
-            .filter(|rule| ran.contains(rule))
-            .collect::<Vec<_>>()
-    );
-    assert_eq!(ran.iter().filter(|rule| **rule == "placed flow").count(), 1);
+    assert_eq!(ran, ["addresses", "placed flow"]);
 }
 
 #[test]
 fn large_products_become_conjunctions() {
     let many = "ip4.src == {10.0.0.1, 10.0.0.2, 10.0.0.4, 10.0.0.8} \
                 && tcp.dst == {1, 2, 4, 8} && inport == \"vm\" -> next;";
-    let net = Net::new().datapath("sw", 1, true).local("sw", "vm", 1, 7).flow("sw", "in:0", 1, many);
+    let net = Net::new()
+        .datapath("sw", 1, true)
+        .local("sw", "vm", 1, 7)
+        .flow("sw", "in:0", 1, many);
     let physical = computed(net.facts);
     let text = show(&physical, &[8]);
-    assert_eq!(text.lines().filter(|line| line.contains("conjunction(")).count(), 8, "{text}");
-    assert_eq!(text.lines().filter(|line| line.contains("conj_id=")).count(), 1, "{text}");
+    assert_eq!(
+        text.lines()
+            .filter(|line| line.contains("conjunction("))
+            .count(),
+        8,
+        "{text}"
+    );
+    assert_eq!(
+        text.lines()
+            .filter(|line| line.contains("conj_id="))
+            .count(),
+        1,
+        "{text}"
+    );
 }
 
 #[test]
@@ -208,10 +271,16 @@ fn of_two_flows_with_one_key_the_smaller_uuid_wins() {
 fn what_cannot_be_said_is_left_out_alone() {
     let flows = [
         ("ip4 -> mirror(\"vm\");", "not supported: mirror"),
-        ("ip4 && -> next;", "match: column 8: "),
+        ("ip4 && -> next;", "match: column 7: "),
         ("ip4 -> fly;", "actions: column 1: "),
-        ("ip4.src == $nowhere -> next;", "address set $nowhere does not exist"),
-        ("ip4 -> next(table=77);", "there is no table 77 in this pipeline"),
+        (
+            "ip4.src == $nowhere -> next;",
+            "address set $nowhere does not exist",
+        ),
+        (
+            "ip4 -> next(table=77);",
+            "there is no table 77 in this pipeline",
+        ),
     ];
     let mut net = Net::new().datapath("sw", 1, true).local("sw", "vm", 1, 7);
     for (flow, _) in flows {

@@ -1,5 +1,7 @@
 //! The law: what comes out is a function of the present facts, whatever the way there.
 
+#![allow(clippy::unwrap_used, reason = "part of tests")]
+
 mod support;
 
 use std::collections::BTreeMap;

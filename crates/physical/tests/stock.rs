@@ -3,6 +3,8 @@
 //!
 //! `tests/stock` holds the record: the rows, the facts of the chassis, and the flows as OpenFlow messages.
 
+#![allow(clippy::unwrap_used, reason = "part of tests")]
+
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,7 +57,11 @@ fn narrow_value(value: &FieldValue) -> FieldValue {
     let mask = value.mask();
     let offset = mask.trailing_zeros() as u16;
     let bits = (128 - mask.leading_zeros()) as u16 - offset;
-    let narrow = narrow(Subfield { field: value.field(), offset, bits });
+    let narrow = narrow(Subfield {
+        field: value.field(),
+        offset,
+        bits,
+    });
     let back = |wide: u128| wide >> offset << narrow.offset;
     FieldValue::masked(narrow.field, back(value.value()), back(mask))
 }
@@ -67,7 +73,10 @@ fn meaning(action: &Action) -> String {
             let value = narrow_value(value);
             format!("{}={:#x}/{:#x}", value.field(), value.value(), value.mask())
         }
-        Action::Move { source, destination } => {
+        Action::Move {
+            source,
+            destination,
+        } => {
             format!("{}<-{}", narrow(*destination), narrow(*source))
         }
         Action::Push(bits) => format!("push {}", narrow(*bits)),
@@ -75,14 +84,23 @@ fn meaning(action: &Action) -> String {
         Action::Clone(inner) => format!("clone({})", meanings(inner)),
         Action::Ct(ct) => {
             let table = ct.table;
-            format!("ct({} {:?} {table:?} {})", ct.commit, ct.zone, meanings(&ct.actions))
+            format!(
+                "ct({} {:?} {table:?} {})",
+                ct.commit,
+                ct.zone,
+                meanings(&ct.actions)
+            )
         }
         Action::Controller(controller) => {
             let data = Userdata::decode(&controller.userdata).unwrap();
             let arguments = match data.opcode {
                 Opcode::PutDhcpOpts | Opcode::PutDhcpv6Opts | Opcode::PutNdRaOpts => {
                     let request = OptionsRequest::decode(&data.arguments).unwrap();
-                    format!("{:?} {:?}", request.result.narrow(), sorted(&data, &request.body))
+                    format!(
+                        "{:?} {:?}",
+                        request.result.narrow(),
+                        sorted(&data, &request.body)
+                    )
                 }
                 Opcode::Log => format!("{:?}", data.arguments),
                 _ => meanings(&decode(&data.arguments).unwrap()),
@@ -133,8 +151,9 @@ fn key(key: &FlowKey) -> String {
 /// What is meant to differ, by table and priority.
 fn is_expected(table: u8, flow: &str) -> bool {
     let has = |text: &str| flow.contains(text);
-    let is_listener_report =
-        ["0x82", "0x83", "0x84", "0x8f"].iter().any(|kind| has(&format!("icmpv6_type={kind}")));
+    let is_listener_report = ["0x82", "0x83", "0x84", "0x8f"]
+        .iter()
+        .any(|kind| has(&format!("icmpv6_type={kind}")));
     match table {
         // The MAC addresses of other chassis on a shared wire are not replaced.
         tables::PHY_TO_LOG => has("priority=180"),
@@ -160,11 +179,18 @@ fn tables_agree_with_a_stock_agent() {
         let mut map: BTreeMap<(u8, String), BTreeSet<(u64, String)>> = BTreeMap::new();
         for flow in flows {
             let at = (flow.key.table, key(&flow.key));
-            map.entry(at).or_default().insert((flow.cookie, meanings(&flow.actions)));
+            map.entry(at)
+                .or_default()
+                .insert((flow.cookie, meanings(&flow.actions)));
         }
         map
     };
-    let ours = by_key(physical.flows().map(|(key, body)| body.to_flow(key.clone())).collect());
+    let ours = by_key(
+        physical
+            .flows()
+            .map(|(key, body)| body.to_flow(key.clone()))
+            .collect(),
+    );
     let stock = by_key(recorded());
     let mut differences = String::new();
     let mut equal = 0;
@@ -172,8 +198,14 @@ fn tables_agree_with_a_stock_agent() {
         if ours.get(at) == stock.get(at) {
             equal += 1;
         } else if !is_expected(at.0, &at.1) {
-            writeln!(differences, "{}\n  ours  {:?}\n  stock {:?}", at.1, ours.get(at), stock.get(at))
-                .unwrap();
+            writeln!(
+                differences,
+                "{}\n  ours  {:?}\n  stock {:?}",
+                at.1,
+                ours.get(at),
+                stock.get(at)
+            )
+            .unwrap();
         }
     }
     assert_eq!(differences, "");

@@ -1,6 +1,8 @@
 //! Our flows on a real switch: it accepts them, holds them as they were sent, and packets go where they
 //! should.
 
+#![allow(clippy::unwrap_used, reason = "part of tests")]
+
 mod support;
 
 use support::bridge::{Switch, by_key};
@@ -25,7 +27,11 @@ fn a_switch_holds_what_it_is_given() {
     let mut bridge = switch.bridge();
     assert_eq!(bridge.install(&physical), []);
     let held = by_key(bridge.flows());
-    let sent = by_key(physical.flows().map(|(key, body)| body.to_flow(key.clone())));
+    let sent = by_key(
+        physical
+            .flows()
+            .map(|(key, body)| body.to_flow(key.clone())),
+    );
     assert_eq!(sent.len(), held.len());
     for (key, flow) in &sent {
         assert_eq!(held.get(key), Some(flow));
@@ -38,7 +44,11 @@ fn packets_find_their_way() {
     assert_eq!(switch.bridge().install(&computed(stock())), []);
     // Without the indentation, which says how deep in nested tables a line is.
     let way_of = |flow: &str| -> String {
-        switch.trace(flow).lines().map(|line| line.trim_start().to_owned() + "\n").collect()
+        switch
+            .trace(flow)
+            .lines()
+            .map(|line| line.trim_start().to_owned() + "\n")
+            .collect()
     };
 
     // To a port of the same switch on another chassis: through the tunnel, with the three keys.
@@ -61,7 +71,10 @@ fn packets_find_their_way() {
         -> NXM_NX_TUN_METADATA0[16..30] is now 0x4\n\
         output:1\n";
     assert!(way.contains(tunnelled), "{way}");
-    assert!(way.contains("eth(src=00:00:00:00:ff:02,dst=00:00:00:00:01:02)"), "{way}");
+    assert!(
+        way.contains("eth(src=00:00:00:00:ff:02,dst=00:00:00:00:01:02)"),
+        "{way}"
+    );
 
     // From the tunnel to the port here, which an ACL allows to this sender and to no other.
     let arriving = "in_port=1,tun_id=0x1,tun_metadata0=0x30002,udp,nw_ttl=64,nw_dst=10.0.0.12,\

@@ -6,76 +6,18 @@
 
 use std::net::IpAddr;
 
-use logic::{Action as Logical, Actions, Family, LbFlag, LbKind, NatKind, Nest, Query, Slice, Value};
+use logic::{
+    Action as Logical, Actions, Family, LbFlag, LbKind, NatKind, Nest, Query, Slice, Value,
+};
 use openflow::action::{Controller, Ct, CtZone, Nat, NatDirection, NatRange};
 use openflow::{Action, Field, Group, Subfield};
 
 use super::field::{field, subfield};
+use super::place::Place;
 use super::{Trouble, group, options};
 use crate::emit::set_flag;
 use crate::opcode::{LogRequest, Opcode, Userdata};
 use crate::tables::{self, flag};
-
-/// Where the flow is that the actions belong to: what decides how they are encoded, besides themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) pipeline: logic::Pipeline,
-    /// The logical table.
-    pub(crate) table: u8,
-    pub(crate) is_switch: bool,
-    /// Both translations share the zone of source translation and not that of the other.
-    pub(crate) snat_zone_is_common: bool,
-    /// Whether new connections are committed with a source translation to nothing.
-    pub(crate) zero_snat: bool,
-}
-
-impl Place {
-    /// The OpenFlow table of a logical one.
-    pub(crate) fn table(pipeline: logic::Pipeline, table: u8) -> Result<u8, Trouble> {
-        let (first, stages) = match pipeline {
-            logic::Pipeline::Ingress => (tables::LOG_INGRESS, tables::INGRESS_STAGES),
-            logic::Pipeline::Egress => (tables::LOG_EGRESS, tables::EGRESS_STAGES),
-        };
-        if table < stages { Ok(first + table) } else { Err(Trouble::NoTable(table)) }
-    }
-
-    pub(super) fn next(&self) -> Result<u8, Trouble> {
-        Self::table(self.pipeline, self.table.saturating_add(1))
-    }
-
-    fn output(&self) -> u8 {
-        match self.pipeline {
-            logic::Pipeline::Ingress => tables::OUTPUT_LARGE_DETECT,
-            logic::Pipeline::Egress => tables::SAVE_INPORT,
-        }
-    }
-
-    /// The zone that connections of this datapath are tracked in.
-    pub(super) fn zone(&self) -> CtZone {
-        zone(if self.is_switch { tables::CT_ZONE } else { tables::DNAT_ZONE })
-    }
-
-    fn named_zone(&self, name: Option<logic::Zone>) -> CtZone {
-        match name {
-            None => self.zone(),
-            Some(logic::Zone::Dnat) => zone(tables::DNAT_ZONE),
-            Some(logic::Zone::Snat) => zone(tables::SNAT_ZONE),
-        }
-    }
-
-    fn nat_zone(&self, kind: NatKind) -> CtZone {
-        zone(match kind {
-            NatKind::Dnat => tables::DNAT_ZONE,
-            NatKind::Snat => tables::SNAT_ZONE,
-            _ if self.snat_zone_is_common => tables::SNAT_ZONE,
-            _ => tables::DNAT_ZONE,
-        })
-    }
-}
-
-fn zone(register: u8) -> CtZone {
-    CtZone::Field(Field::Reg(register).slice(0, 16))
-}
 
 /// What actions became: groups have the index into `groups` where their number belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -90,9 +32,17 @@ pub(crate) fn encode(
     actions: &Actions,
     port: &dyn Fn(&str) -> Option<u32>,
 ) -> Result<Encoded, Trouble> {
-    let mut encoder = Encoder { place, port, out: Vec::new(), groups: Vec::new() };
+    let mut encoder = Encoder {
+        place,
+        port,
+        out: Vec::new(),
+        groups: Vec::new(),
+    };
     encoder.all(actions)?;
-    Ok(Encoded { actions: encoder.out, groups: encoder.groups })
+    Ok(Encoded {
+        actions: encoder.out,
+        groups: encoder.groups,
+    })
 }
 
 struct Encoder<'a> {
@@ -146,7 +96,8 @@ impl Encoder<'_> {
             }
             Logical::Load { target, value } => self.load(target, value)?,
             Logical::Move { target, source } => {
-                self.out.push(Action::mov(subfield(source)?, subfield(target)?));
+                self.out
+                    .push(Action::mov(subfield(source)?, subfield(target)?));
             }
             Logical::Exchange(left, right) => {
                 let (left, right) = (subfield(left)?, subfield(right)?);
@@ -161,10 +112,18 @@ impl Encoder<'_> {
             Logical::SetQueue(queue) => self.out.push(Action::SetQueue((*queue).into())),
             Logical::CheckPktLarger { target, length } => {
                 let destination = subfield(target)?;
-                self.out.push(Action::CheckPktLarger { len: *length, destination });
+                self.out.push(Action::CheckPktLarger {
+                    len: *length,
+                    destination,
+                });
             }
             Logical::Nested(nest, inner) => self.nest(*nest, inner)?,
-            Logical::Log { name, verdict, severity, .. } => {
+            Logical::Log {
+                name,
+                verdict,
+                severity,
+                ..
+            } => {
                 let request = LogRequest {
                     verdict: options::verdict(*verdict),
                     severity: options::severity(*severity),
@@ -181,7 +140,11 @@ impl Encoder<'_> {
         match action {
             Logical::CtNext(name) => {
                 let zone = self.place.named_zone(*name);
-                self.track(Ct { zone, table: Some(self.place.next()?), ..Ct::default() });
+                self.track(Ct {
+                    zone,
+                    table: Some(self.place.next()?),
+                    ..Ct::default()
+                });
             }
             Logical::CtCommit(inner) => {
                 let inner = self.nested(inner)?;
@@ -210,15 +173,27 @@ impl Encoder<'_> {
                 actions: vec![Action::Nat(Box::default())],
                 ..Ct::default()
             }),
-            Logical::CtLb { kind: LbKind::MarkLocal, .. } => {
+            Logical::CtLb {
+                kind: LbKind::MarkLocal,
+                ..
+            } => {
                 return Err(Trouble::NotSupported("ct_lb_mark_local".into()));
             }
-            Logical::CtLb { kind, backends, hash_fields, flag } => {
+            Logical::CtLb {
+                kind,
+                backends,
+                hash_fields,
+                flag,
+            } => {
                 let marks = lb_marks(*kind, *flag);
                 let group = group::backends(&self.place, backends, hash_fields.as_deref(), &marks)?;
                 self.group(group);
             }
-            Logical::Select { target, members, hash_fields } => {
+            Logical::Select {
+                target,
+                members,
+                hash_fields,
+            } => {
                 let target = subfield(target)?;
                 let next = self.place.next()?;
                 let group = group::select(target, next, members, hash_fields.as_deref())?;
@@ -241,10 +216,21 @@ impl Encoder<'_> {
                 self.resubmit(tables::MAC_BINDING);
                 self.restore(&arguments);
             }
-            Logical::LookupNeighbour { family, target, port, ip, mac } => {
+            Logical::LookupNeighbour {
+                family,
+                target,
+                port,
+                ip,
+                mac,
+            } => {
                 self.lookup_neighbour(*family, target, port, ip, mac.as_ref())?;
             }
-            Logical::PutNeighbour { family, port, ip, mac } => {
+            Logical::PutNeighbour {
+                family,
+                port,
+                ip,
+                mac,
+            } => {
                 let opcode = match family {
                     Family::V4 => Opcode::PutArp,
                     Family::V6 => Opcode::PutNd,
@@ -256,24 +242,34 @@ impl Encoder<'_> {
                 ];
                 self.ask_agent(&arguments, opcode, vec![])?;
             }
-            Logical::GetFdb { target, mac, remote: false } => self.get_fdb(target, mac)?,
+            Logical::GetFdb {
+                target,
+                mac,
+                remote: false,
+            } => self.get_fdb(target, mac)?,
             Logical::PutFdb { port, mac } => {
                 let arguments = [(port, Field::Reg(tables::INPORT)), (mac, Field::EthSrc)];
                 self.ask_agent(&arguments, Opcode::PutFdb, vec![])?;
             }
             Logical::LookupFdb { target, port, mac } => {
-                let arguments = self
-                    .arguments(&[(port, Field::Reg(tables::INPORT)), (mac, Field::EthSrc)])?;
+                let arguments =
+                    self.arguments(&[(port, Field::Reg(tables::INPORT)), (mac, Field::EthSrc)])?;
                 self.save(&arguments);
                 self.out.push(set_flag(flag::LOOKUP_FDB, false));
                 self.resubmit(tables::LOOKUP_FDB);
                 self.restore(&arguments);
                 self.answer(flag::LOOKUP_FDB, target)?;
             }
-            Logical::Query { target, query: Query::CheckInPortSec } => {
+            Logical::Query {
+                target,
+                query: Query::CheckInPortSec,
+            } => {
                 self.check(tables::CHECK_IN_PORT_SECURITY, target)?;
             }
-            Logical::Query { target, query: Query::CheckOutPortSec } => {
+            Logical::Query {
+                target,
+                query: Query::CheckOutPortSec,
+            } => {
                 self.check(tables::CHECK_OUT_PORT_SECURITY, target)?;
             }
             _ => return self.agent(action),
@@ -296,7 +292,10 @@ impl Encoder<'_> {
                 let arguments = options::router_advertisement(target, options)?;
                 self.controller(Opcode::PutNdRaOpts, arguments, true);
             }
-            Logical::Query { target, query: Query::DnsLookup } => {
+            Logical::Query {
+                target,
+                query: Query::DnsLookup,
+            } => {
                 let arguments = options::request(target, vec![])?;
                 self.controller(Opcode::DnsLookup, arguments, true);
             }
@@ -371,10 +370,18 @@ impl Encoder<'_> {
 
     fn commit(&mut self, zone: CtZone, inner: Vec<Action>) {
         let direction = Some(NatDirection::Source);
-        let nothing = Action::Nat(Box::new(Nat { direction, ..Nat::default() }));
+        let nothing = Action::Nat(Box::new(Nat {
+            direction,
+            ..Nat::default()
+        }));
         let nat = self.place.zero_snat.then_some(nothing);
         let actions = nat.into_iter().chain(inner).collect();
-        self.track(Ct { commit: true, zone, actions, ..Ct::default() });
+        self.track(Ct {
+            commit: true,
+            zone,
+            actions,
+            ..Ct::default()
+        });
     }
 
     /// Uses a group whose number is not known yet.
@@ -399,13 +406,31 @@ impl Encoder<'_> {
     /// Saves the registers of the arguments and fills them. Every source is read before any register is
     /// written, because a source can be one of them.
     fn save(&mut self, arguments: &[Argument]) {
-        self.out.extend(arguments.iter().map(|(_, register)| Action::Push(register.whole())));
-        self.out.extend(arguments.iter().rev().map(|(source, _)| Action::Push(*source)));
-        self.out.extend(arguments.iter().map(|(_, register)| Action::Pop(register.whole())));
+        self.out.extend(
+            arguments
+                .iter()
+                .map(|(_, register)| Action::Push(register.whole())),
+        );
+        self.out.extend(
+            arguments
+                .iter()
+                .rev()
+                .map(|(source, _)| Action::Push(*source)),
+        );
+        self.out.extend(
+            arguments
+                .iter()
+                .map(|(_, register)| Action::Pop(register.whole())),
+        );
     }
 
     fn restore(&mut self, arguments: &[Argument]) {
-        self.out.extend(arguments.iter().rev().map(|(_, register)| Action::Pop(register.whole())));
+        self.out.extend(
+            arguments
+                .iter()
+                .rev()
+                .map(|(_, register)| Action::Pop(register.whole())),
+        );
     }
 
     fn answer(&mut self, bit: u8, target: &Slice) -> Result<(), Trouble> {
@@ -490,7 +515,9 @@ fn address_register(family: Family) -> Field {
 }
 
 fn nat(kind: NatKind, target: Option<&logic::NatTarget>) -> Nat {
-    let Some(target) = target else { return Nat::default() };
+    let Some(target) = target else {
+        return Nat::default();
+    };
     let direction = match kind {
         NatKind::Dnat | NatKind::DnatInCommonZone => NatDirection::Destination,
         NatKind::Snat | NatKind::SnatInCommonZone => NatDirection::Source,
@@ -512,7 +539,11 @@ pub(super) fn range(address: IpAddr) -> NatRange {
 
 /// What a load-balanced connection is marked with: translated, and how its source is treated.
 fn lb_marks(kind: LbKind, flag: Option<LbFlag>) -> Vec<Action> {
-    let field = if kind == LbKind::Label { Field::CtLabel } else { Field::CtMark };
+    let field = if kind == LbKind::Label {
+        Field::CtLabel
+    } else {
+        Field::CtMark
+    };
     let bit = |bit: u16| Action::load(1u8, field.slice(bit, 1));
     let flag = flag.map(|flag| match flag {
         LbFlag::SkipSnat => bit(2),

@@ -31,11 +31,22 @@ impl Surroundings {
                 let set = cx.items(world.address_set_named, name).next()?;
                 let addresses = &cx.get(inputs.address_set, set)?.addresses;
                 // A member that is no address stands for nothing; the others still count.
-                Some(addresses.iter().filter_map(|address| address.parse().ok()).collect())
+                Some(
+                    addresses
+                        .iter()
+                        .filter_map(|address| address.parse().ok())
+                        .collect(),
+                )
             }),
             members: build.filter("members", world.port_group_named, move |cx, name| {
                 let group = cx.items(world.port_group_named, name).next()?;
-                Some(cx.get(inputs.port_group, group)?.ports.iter().cloned().collect())
+                Some(
+                    cx.get(inputs.port_group, group)?
+                        .ports
+                        .iter()
+                        .cloned()
+                        .collect(),
+                )
             }),
             present: build.filter("present port", world.port_named, move |cx, name| {
                 let port = cx.get(world.port_named, name)?.port;
@@ -71,7 +82,13 @@ impl<'a, 'c> Environment<'a, 'c> {
         datapath: Uuid,
         datapath_key: u32,
     ) -> Self {
-        Self { cx, surroundings, datapath, datapath_key, named: RefCell::default() }
+        Self {
+            cx,
+            surroundings,
+            datapath,
+            datapath_key,
+            named: RefCell::default(),
+        }
     }
 
     /// Leaves out what no packet of this chassis can be: on a switch, one that enters (ingress) or
@@ -82,7 +99,9 @@ impl<'a, 'c> Environment<'a, 'c> {
             Pipeline::Egress => Field::OutPort,
         };
         let keep = |conjunct: &Conjunct| {
-            let key = conjunct.term(field).and_then(|term| u32::try_from(term.value).ok());
+            let key = conjunct
+                .term(field)
+                .and_then(|term| u32::try_from(term.value).ok());
             let name = key.and_then(|key| self.named.borrow().get(&key).cloned());
             // A key that no name was resolved to is that of a multicast group.
             name.is_none_or(|name| self.cx.get(self.surroundings.present, &name).is_some())
@@ -94,21 +113,32 @@ impl<'a, 'c> Environment<'a, 'c> {
                 dimension.retain(keep);
             }
         }
-        pruned.conjunctives.retain(|c| keep(&c.common) && c.dimensions.iter().all(|d| !d.is_empty()));
-        if pruned == *form { form } else { Arc::new(pruned) }
+        pruned
+            .conjunctives
+            .retain(|c| keep(&c.common) && c.dimensions.iter().all(|d| !d.is_empty()));
+        if pruned == *form {
+            form
+        } else {
+            Arc::new(pruned)
+        }
     }
 }
 
 impl logic::Environment for Environment<'_, '_> {
     fn address_set(&self, name: &str) -> Option<Arc<[Constant]>> {
-        self.cx.get(self.surroundings.addresses, &name.into()).cloned()
+        self.cx
+            .get(self.surroundings.addresses, &name.into())
+            .cloned()
     }
 
     /// The Southbound has one row for each switch that a group has ports on, named by the switch's key.
     fn port_group(&self, name: &str) -> Option<Arc<[Str]>> {
         let of_switch = Str::from(format!("{}_{name}", self.datapath_key));
         let members = self.surroundings.members;
-        self.cx.get(members, &of_switch).or_else(|| self.cx.get(members, &name.into())).cloned()
+        self.cx
+            .get(members, &of_switch)
+            .or_else(|| self.cx.get(members, &name.into()))
+            .cloned()
     }
 
     fn port_key(&self, name: &str) -> Option<u32> {
@@ -118,16 +148,24 @@ impl logic::Environment for Environment<'_, '_> {
         }
         let world = self.surroundings.world;
         let name = Str::from(name);
-        let port = self.cx.get(world.port_named, &name).filter(|p| p.datapath == self.datapath);
+        let port = self
+            .cx
+            .get(world.port_named, &name)
+            .filter(|p| p.datapath == self.datapath);
         if let Some(port) = port {
             self.named.borrow_mut().insert(port.key, name);
             return Some(port.key);
         }
-        self.cx.items(world.multicast_named, &(self.datapath, name)).next().copied()
+        self.cx
+            .items(world.multicast_named, &(self.datapath, name))
+            .next()
+            .copied()
     }
 
     fn is_resident(&self, port: &str) -> bool {
-        self.cx.get(self.surroundings.world.resident, &port.into()).is_some()
+        self.cx
+            .get(self.surroundings.world.resident, &port.into())
+            .is_some()
     }
 }
 

@@ -80,10 +80,14 @@ pub(crate) fn matches(conjunct: &Conjunct) -> Match {
 pub(super) fn check(conjunct: &Conjunct) -> Result<(), Trouble> {
     for term in conjunct.terms() {
         let Some(field) = field(term.field) else {
-            return Err(Trouble::NotSupported(format!("match on {}", term.field).into()));
+            return Err(Trouble::NotSupported(
+                format!("match on {}", term.field).into(),
+            ));
         };
         if !field.info().maskable && !term.is_exact() {
-            return Err(Trouble::NotSupported(format!("match on some bits of {}", term.field).into()));
+            return Err(Trouble::NotSupported(
+                format!("match on some bits of {}", term.field).into(),
+            ));
         }
     }
     matches(conjunct)

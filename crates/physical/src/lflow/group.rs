@@ -6,7 +6,8 @@ use openflow::group::SelectionMethod;
 use openflow::{Action, Bucket, Field, Group, GroupKind, Subfield};
 
 use super::Trouble;
-use super::encode::{Place, range};
+use super::encode::range;
+use super::place::Place;
 
 /// A group that gives each connection to one of the backends. Its number is set later.
 pub(super) fn backends(
@@ -25,11 +26,27 @@ pub(super) fn backends(
         };
         let mut actions = vec![Action::Nat(Box::new(nat))];
         actions.extend_from_slice(marks);
-        let ct = Ct { commit: true, zone: place.zone(), table, actions, ..Ct::default() };
-        Bucket { id, weight: 100, actions: vec![Action::Ct(Box::new(ct))], ..Bucket::default() }
+        let ct = Ct {
+            commit: true,
+            zone: place.zone(),
+            table,
+            actions,
+            ..Ct::default()
+        };
+        Bucket {
+            id,
+            weight: 100,
+            actions: vec![Action::Ct(Box::new(ct))],
+            ..Bucket::default()
+        }
     };
     let buckets = (0..).zip(backends).map(bucket).collect();
-    Ok(Group { id: 0, kind: GroupKind::Select, buckets, selection: Some(selection(hash_fields)?) })
+    Ok(Group {
+        id: 0,
+        kind: GroupKind::Select,
+        buckets,
+        selection: Some(selection(hash_fields)?),
+    })
 }
 
 /// A group that writes one of the numbers, by weight, and goes on. Its number is set later.
@@ -46,20 +63,36 @@ pub(super) fn select(
         ..Bucket::default()
     };
     let buckets = (0..).zip(members).map(bucket).collect();
-    Ok(Group { id: 0, kind: GroupKind::Select, buckets, selection: Some(selection(hash_fields)?) })
+    Ok(Group {
+        id: 0,
+        kind: GroupKind::Select,
+        buckets,
+        selection: Some(selection(hash_fields)?),
+    })
 }
 
 fn selection(hash_fields: Option<&str>) -> Result<SelectionMethod, Trouble> {
     let Some(names) = hash_fields else {
-        return Ok(SelectionMethod { method: "dp_hash".into(), ..SelectionMethod::default() });
+        return Ok(SelectionMethod {
+            method: "dp_hash".into(),
+            ..SelectionMethod::default()
+        });
     };
     let mut fields = Vec::new();
-    for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+    for name in names
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty())
+    {
         let field = hash_field(name)
             .ok_or_else(|| Trouble::NotSupported(format!("hash field {name}").into()))?;
         fields.push((field, field.full_mask()));
     }
-    Ok(SelectionMethod { method: "hash".into(), param: 0, fields })
+    Ok(SelectionMethod {
+        method: "hash".into(),
+        param: 0,
+        fields,
+    })
 }
 
 /// The fields that ovn-nb(5) names for `selection_fields`, as ovs-fields(7) does.

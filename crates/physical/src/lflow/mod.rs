@@ -11,6 +11,7 @@ mod group;
 mod names;
 mod number;
 mod options;
+mod place;
 
 use std::sync::Arc;
 
@@ -24,9 +25,10 @@ use crate::emit::Claims;
 use crate::output::{Body, Candidate, Claim, cookie};
 use crate::world::{Local, World};
 
-pub(crate) use encode::{Encoded, Place};
+pub(crate) use encode::Encoded;
 use environment::{Environment, Surroundings};
 pub(crate) use number::{Numbered, conjunction_ids};
+use place::Place;
 
 /// Why a logical flow has no OpenFlow flows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -63,8 +65,15 @@ impl Trouble {
     /// Names an action by the first word of its text.
     fn action(action: &logic::Action) -> Self {
         let text = Actions(vec![action.clone()]).to_string();
-        let name = text.split_once('=').filter(|(left, _)| !left.contains('(')).map_or(&*text, |t| t.1);
-        let name = name.trim().split(['(', ' ', ';', '{']).next().unwrap_or_default();
+        let name = text
+            .split_once('=')
+            .filter(|(left, _)| !left.contains('('))
+            .map_or(&*text, |t| t.1);
+        let name = name
+            .trim()
+            .split(['(', ' ', ';', '{'])
+            .next()
+            .unwrap_or_default();
         Self::NotSupported(name.into())
     }
 }
@@ -120,17 +129,23 @@ impl LogicalFlows {
         let flows = world.inputs.logical_flow;
         let targets = targets(build, world);
         let wanted = build.filter("wanted flow", targets, move |cx, flow| {
-            cx.get(targets, flow).filter(|targets| !targets.is_empty()).map(|_| ())
+            cx.get(targets, flow)
+                .filter(|targets| !targets.is_empty())
+                .map(|_| ())
         });
-        let parsed =
-            build.filter("parsed flow", wanted, move |cx, flow| Some(parse(cx.get(flows, flow)?)));
+        let parsed = build.filter("parsed flow", wanted, move |cx, flow| {
+            Some(parse(cx.get(flows, flow)?))
+        });
         let common = build.filter("common parts", parsed, move |cx, flow| {
             let first = cx.get(targets, flow)?.first()?;
             let local = cx.get(world.datapath, first)?;
             Some(common(cx, world, parsed_ok(cx, parsed, flow)?, *local))
         });
         let instances = build.collect("flow instances", targets, |flow, datapaths| {
-            datapaths.iter().map(|datapath| ((*flow, *datapath), ())).collect::<Vec<_>>()
+            datapaths
+                .iter()
+                .map(|datapath| ((*flow, *datapath), ()))
+                .collect::<Vec<_>>()
         });
         let surroundings = Surroundings::new(build, world);
 
@@ -149,7 +164,9 @@ impl LogicalFlows {
         });
         let groups = number::groups(build, encoded);
         let conjunctions = number::conjunctions(build, common, |common| match common {
-            Ok(Common { form: Some(form), .. }) => !form.conjunctives.is_empty(),
+            Ok(Common {
+                form: Some(form), ..
+            }) => !form.conjunctives.is_empty(),
             Ok(Common { form: None, .. }) => true,
             Err(_) => false,
         });
@@ -174,20 +191,36 @@ impl LogicalFlows {
                 (None, Some((_, actions))) => Ok(actions.clone()),
                 (None, None) => return None,
             };
-            Some(finish(cx, conjunctions, parsed, *flow, local, form, actions))
+            Some(finish(
+                cx,
+                conjunctions,
+                parsed,
+                *flow,
+                local,
+                form,
+                actions,
+            ))
         });
         let claims = build.collect("claims of logical flows", placed, |(flow, _), placed| {
-            placed.as_ref().map_or_else(|_| Vec::new(), |placed| placed.claims(*flow))
+            placed
+                .as_ref()
+                .map_or_else(|_| Vec::new(), |placed| placed.claims(*flow))
         });
         build.watch(claims);
         Self {
             claims,
             groups,
             unparsed: build.collect("unparsed flows", parsed, |flow, parsed| {
-                parsed.as_ref().err().map(|trouble| (*flow, Str::from(trouble.to_string())))
+                parsed
+                    .as_ref()
+                    .err()
+                    .map(|trouble| (*flow, Str::from(trouble.to_string())))
             }),
             unplaced: build.collect("unplaced flows", placed, |(flow, _), placed| {
-                placed.as_ref().err().map(|trouble| (*flow, Str::from(trouble.to_string())))
+                placed
+                    .as_ref()
+                    .err()
+                    .map(|trouble| (*flow, Str::from(trouble.to_string())))
             }),
         }
     }
@@ -204,18 +237,35 @@ fn parsed_ok<'a>(
 /// The local datapaths of each flow.
 fn targets(build: &mut Builder, world: World) -> Rule<Uuid, Arc<[Uuid]>> {
     let inputs = world.inputs;
-    let of_group = build.filter("local datapaths of a group", inputs.datapath_group, move |cx, group| {
-        let members = cx.get(inputs.datapath_group, group)?.datapaths.iter().map(|d| d.uuid());
-        Some(members.filter(|d| cx.get(world.datapath, d).is_some()).collect::<Arc<[Uuid]>>())
-    });
-    build.filter("local datapaths of a flow", inputs.logical_flow, move |cx, flow| {
-        let row = cx.get(inputs.logical_flow, flow)?;
-        if let Some(group) = row.logical_dp_group {
-            return cx.get(of_group, &group.uuid()).cloned();
-        }
-        let datapath = row.logical_datapath?.uuid();
-        cx.get(world.datapath, &datapath).map(|_| Arc::from([datapath]))
-    })
+    let of_group = build.filter(
+        "local datapaths of a group",
+        inputs.datapath_group,
+        move |cx, group| {
+            let members = cx
+                .get(inputs.datapath_group, group)?
+                .datapaths
+                .iter()
+                .map(|d| d.uuid());
+            Some(
+                members
+                    .filter(|d| cx.get(world.datapath, d).is_some())
+                    .collect::<Arc<[Uuid]>>(),
+            )
+        },
+    );
+    build.filter(
+        "local datapaths of a flow",
+        inputs.logical_flow,
+        move |cx, flow| {
+            let row = cx.get(inputs.logical_flow, flow)?;
+            if let Some(group) = row.logical_dp_group {
+                return cx.get(of_group, &group.uuid()).cloned();
+            }
+            let datapath = row.logical_datapath?.uuid();
+            cx.get(world.datapath, &datapath)
+                .map(|_| Arc::from([datapath]))
+        },
+    )
 }
 
 fn parse(row: &sb::LogicalFlow) -> Result<Arc<Parsed>, Trouble> {
@@ -262,7 +312,12 @@ fn place(cx: &Context<'_>, world: World, parsed: &Parsed, local: Local) -> Optio
     })
 }
 
-fn common(cx: &Context<'_>, world: World, parsed: &Parsed, local: Local) -> Result<Common, Trouble> {
+fn common(
+    cx: &Context<'_>,
+    world: World,
+    parsed: &Parsed,
+    local: Local,
+) -> Result<Common, Trouble> {
     let form = if parsed.match_is_shared {
         Some(normalise(parsed, &environment::Nowhere)?)
     } else {
@@ -273,16 +328,28 @@ fn common(cx: &Context<'_>, world: World, parsed: &Parsed, local: Local) -> Resu
         let encoded = encode::encode(place, &parsed.actions, &|_| None)?;
         Ok((place, Arc::from(encoded.actions)))
     };
-    Ok(Common { form, encoded: place.map(encode).transpose()? })
+    Ok(Common {
+        form,
+        encoded: place.map(encode).transpose()?,
+    })
 }
 
 fn normalise(
     parsed: &Parsed,
     environment: &dyn logic::Environment,
 ) -> Result<Arc<NormalForm>, Trouble> {
-    let form = parsed.expr.normalise(environment, Limits::default()).map_err(Trouble::Normal)?;
-    let members = form.conjunctives.iter().flat_map(|c| c.dimensions.iter().flatten());
-    form.conjuncts.iter().chain(members).try_for_each(field::check)?;
+    let form = parsed
+        .expr
+        .normalise(environment, Limits::default())
+        .map_err(Trouble::Normal)?;
+    let members = form
+        .conjunctives
+        .iter()
+        .flat_map(|c| c.dimensions.iter().flatten());
+    form.conjuncts
+        .iter()
+        .chain(members)
+        .try_for_each(field::check)?;
     Ok(Arc::new(form))
 }
 
@@ -299,7 +366,11 @@ fn form(
     }
     let environment = Environment::new(cx, surroundings, datapath, local.key);
     let form = normalise(parsed, &environment)?;
-    Ok(if local.is_switch { environment.prune(parsed.pipeline, form) } else { form })
+    Ok(if local.is_switch {
+        environment.prune(parsed.pipeline, form)
+    } else {
+        form
+    })
 }
 
 fn finish(
@@ -328,14 +399,24 @@ fn finish(
 impl Placed {
     fn key(&self, matches: Match) -> FlowKey {
         let matches = matches.metadata(self.datapath.into());
-        FlowKey { table: self.table, priority: self.priority, matches }
+        FlowKey {
+            table: self.table,
+            priority: self.priority,
+            matches,
+        }
     }
 
     /// The OpenFlow flows: one a conjunct; for a product, one a member of each dimension, and one for
     /// the packets that have met a member of every dimension.
     fn claims(&self, owner: Uuid) -> Vec<(FlowKey, Candidate)> {
-        let body = Body { cookie: cookie(owner), actions: self.actions.clone() };
-        let whole = Candidate { owner, claim: Claim::Flow(body) };
+        let body = Body {
+            cookie: cookie(owner),
+            actions: self.actions.clone(),
+        };
+        let whole = Candidate {
+            owner,
+            claim: Claim::Flow(body),
+        };
         let mut claims = Vec::with_capacity(self.form.len());
         for conjunct in &self.form.conjuncts {
             claims.push((self.key(field::matches(conjunct)), whole.clone()));
@@ -345,10 +426,18 @@ impl Placed {
             claims.push((self.key(met), whole.clone()));
             let clauses = u8::try_from(conjunctive.dimensions.len()).unwrap_or(u8::MAX);
             for (clause, members) in (0..).zip(&conjunctive.dimensions) {
-                let claim = Claim::Clause { id, clause, clauses };
+                let claim = Claim::Clause {
+                    id,
+                    clause,
+                    clauses,
+                };
                 let candidate = Candidate { owner, claim };
                 let key = |member| self.key(field::matches(member));
-                claims.extend(members.iter().map(|member| (key(member), candidate.clone())));
+                claims.extend(
+                    members
+                        .iter()
+                        .map(|member| (key(member), candidate.clone())),
+                );
             }
         }
         claims

@@ -28,7 +28,10 @@ pub(crate) struct Content {
 
 impl Content {
     fn new(group: &Group) -> Self {
-        Self { text: format!("{group:?}").into(), group: Arc::new(group.clone()) }
+        Self {
+            text: format!("{group:?}").into(),
+            group: Arc::new(group.clone()),
+        }
     }
 
     fn bucket(&self) -> u32 {
@@ -50,7 +53,9 @@ impl Ord for Content {
 
 /// FNV-1a, the same in every build and on every machine.
 fn hash(bytes: &[u8]) -> u32 {
-    bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+    bytes.iter().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 /// Claims of conjunction numbers by the flows that may need one.
@@ -77,8 +82,13 @@ pub(crate) fn conjunction_ids(
     count: usize,
 ) -> Result<u32, Trouble> {
     let bucket = bucket_of(flow);
-    let place = cx.items(claims, &bucket).take(SLOTS).position(|other| *other == flow);
-    let place = place.filter(|_| count <= SLOTS).ok_or(Trouble::TooManyConjunctions)?;
+    let place = cx
+        .items(claims, &bucket)
+        .take(SLOTS)
+        .position(|other| *other == flow);
+    let place = place
+        .filter(|_| count <= SLOTS)
+        .ok_or(Trouble::TooManyConjunctions)?;
     Ok(bucket << 8 | u32::try_from(place).expect("below 16") << 4)
 }
 
@@ -100,7 +110,10 @@ pub(super) fn groups(
             id: bucket << 4 | place,
             ..Group::clone(&content.group)
         };
-        (0..).zip(cx.items(contents, bucket).take(SLOTS)).map(number).collect::<Numbered>()
+        (0..)
+            .zip(cx.items(contents, bucket).take(SLOTS))
+            .map(number)
+            .collect::<Numbered>()
     });
     build.watch(numbered);
     numbered
@@ -115,11 +128,23 @@ pub(super) fn resolve(
     let mut ids = Vec::new();
     for group in &encoded.groups {
         let content = Content::new(group);
-        let mut numbered = cx.get(groups, &content.bucket()).into_iter().flat_map(|g| g.iter());
-        let same = |other: &&Group| Group { id: group.id, ..Group::clone(other) } == *group;
+        let mut numbered = cx
+            .get(groups, &content.bucket())
+            .into_iter()
+            .flat_map(|g| g.iter());
+        let same = |other: &&Group| {
+            Group {
+                id: group.id,
+                ..Group::clone(other)
+            } == *group
+        };
         ids.push(numbered.find(same).ok_or(Trouble::TooManyGroups)?.id);
     }
-    Ok(encoded.actions.iter().map(|action| renumber(action, &ids)).collect())
+    Ok(encoded
+        .actions
+        .iter()
+        .map(|action| renumber(action, &ids))
+        .collect())
 }
 
 fn renumber(action: &Action, ids: &[u32]) -> Action {

@@ -4,9 +4,7 @@ use logic::{OptionKind, OptionValue, RouterAdvertisement, Severity, Slice, Verdi
 
 use super::Trouble;
 use super::names;
-use crate::opcode::{
-    Dhcpv4Request, Dhcpv6Options, OptionsRequest, ResultBit, ResultField,
-};
+use crate::opcode::{Dhcpv4Request, Dhcpv6Options, OptionsRequest, ResultBit, ResultField};
 
 /// DHCPv4 option 67, the name of a boot file.
 const BOOT_FILE: u8 = 67;
@@ -44,14 +42,28 @@ pub(super) fn request(target: &Slice, body: Vec<u8>) -> Result<Vec<u8>, Trouble>
         logic::Field::XxReg(n) => ResultField::Xxreg(n),
         _ => return Err(Trouble::field(target)),
     };
-    Ok(OptionsRequest { result: ResultBit { field, bit: bits.first.into() }, body }.encode())
+    Ok(OptionsRequest {
+        result: ResultBit {
+            field,
+            bit: bits.first.into(),
+        },
+        body,
+    }
+    .encode())
 }
 
 pub(super) fn dhcp4(target: &Slice, options: &[OptionValue]) -> Result<Vec<u8>, Trouble> {
-    let offer = options.iter().find(|option| option.option.name == "offerip");
-    let offer = offer.and_then(|option| option.numbers().next()).and_then(logic::Constant::ip4);
+    let offer = options
+        .iter()
+        .find(|option| option.option.name == "offerip");
+    let offer = offer
+        .and_then(|option| option.numbers().next())
+        .and_then(logic::Constant::ip4);
     let mut encoded = Vec::new();
-    for option in options.iter().filter(|option| option.option.name != "offerip") {
+    for option in options
+        .iter()
+        .filter(|option| option.option.name != "offerip")
+    {
         let code = u8::try_from(option.option.code).map_err(|_| Trouble::option(option))?;
         encoded.push((code, value(option)?));
     }
@@ -64,15 +76,25 @@ pub(super) fn dhcp4(target: &Slice, options: &[OptionValue]) -> Result<Vec<u8>, 
     };
     encoded.sort_by_key(|(code, _)| rank(*code));
     let offer = offer.ok_or_else(|| Trouble::BadOption("offerip".into()))?;
-    let body = Dhcpv4Request { offer, options: encoded }.encode();
-    request(target, body.map_err(|_| Trouble::BadOption("of more than 255 bytes".into()))?)
+    let body = Dhcpv4Request {
+        offer,
+        options: encoded,
+    }
+    .encode();
+    request(
+        target,
+        body.map_err(|_| Trouble::BadOption("of more than 255 bytes".into()))?,
+    )
 }
 
 pub(super) fn dhcp6(target: &Slice, options: &[OptionValue]) -> Result<Vec<u8>, Trouble> {
     let encode = |option: &OptionValue| Ok((option.option.code, value(option)?));
     let options = options.iter().map(encode).collect::<Result<_, Trouble>>()?;
     let body = Dhcpv6Options(options).encode();
-    request(target, body.map_err(|_| Trouble::BadOption("of more than 65,535 bytes".into()))?)
+    request(
+        target,
+        body.map_err(|_| Trouble::BadOption("of more than 65,535 bytes".into()))?,
+    )
 }
 
 /// The bytes of an option's value.
@@ -95,9 +117,8 @@ fn value(option: &OptionValue) -> Result<Vec<u8>, Trouble> {
         OptionKind::HostId => one(4),
         OptionKind::Domains => names::compressed(option.text().unwrap_or_default())
             .ok_or_else(|| Trouble::option(option))?,
-        OptionKind::Domain => {
-            names::plain(option.text().unwrap_or_default()).ok_or_else(|| Trouble::option(option))?
-        }
+        OptionKind::Domain => names::plain(option.text().unwrap_or_default())
+            .ok_or_else(|| Trouble::option(option))?,
         OptionKind::StaticRoutes => static_routes(option)?,
     };
     Ok(bytes)
@@ -156,7 +177,11 @@ pub(super) fn router_advertisement(
                 let length = number.map_or(128, |number| number.mask_or_exact().leading_ones());
                 let length = u8::try_from(length).expect("at most 128");
                 // Hosts make addresses of their own unless DHCP gives them out.
-                let on_link = if flags & MANAGED == 0 { 0x80 | 0x40 } else { 0x80 };
+                let on_link = if flags & MANAGED == 0 {
+                    0x80 | 0x40
+                } else {
+                    0x80
+                };
                 body.extend([3, 4, length, on_link]);
                 body.extend([INFINITE, INFINITE, [0; 4]].concat());
                 body.extend(bytes(16)?);
@@ -204,7 +229,9 @@ fn dns_search(option: &OptionValue, lifetime: [u8; 4], body: &mut Vec<u8>) -> Re
 /// RFC 4191, section 2.3; the text is `PREFERENCE-NETWORK`, separated by commas.
 fn route_info(option: &OptionValue, lifetime: [u8; 4], body: &mut Vec<u8>) -> Result<(), Trouble> {
     for route in option.text().unwrap_or_default().split(',').map(str::trim) {
-        let (rank, network) = route.split_once('-').ok_or_else(|| Trouble::option(option))?;
+        let (rank, network) = route
+            .split_once('-')
+            .ok_or_else(|| Trouble::option(option))?;
         let network: ipnet::Ipv6Net = network.parse().map_err(|_| Trouble::option(option))?;
         let units = network.prefix_len().div_ceil(64);
         body.extend([24, 1 + units, network.prefix_len(), preference(rank)]);

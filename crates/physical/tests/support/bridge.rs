@@ -22,9 +22,15 @@ pub struct Bridge {
 impl Bridge {
     pub fn open(path: &Path) -> Self {
         let socket = UnixStream::connect(path).unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
         let session = Session::new(Config::default(), Instant::now());
-        let mut bridge = Self { socket, session, refused: vec![] };
+        let mut bridge = Self {
+            socket,
+            session,
+            refused: vec![],
+        };
         while !bridge.session.is_ready() {
             bridge.turn();
         }
@@ -38,7 +44,9 @@ impl Bridge {
         let mut buffer = [0; 65536];
         let count = self.socket.read(&mut buffer).unwrap();
         assert!(count > 0, "the switch has hung up");
-        self.session.handle_bytes(&buffer[..count], Instant::now()).unwrap();
+        self.session
+            .handle_bytes(&buffer[..count], Instant::now())
+            .unwrap();
     }
 
     fn reply(&mut self, id: RequestId) -> Reply {
@@ -64,24 +72,35 @@ impl Bridge {
     pub fn install(&mut self, physical: &Physical) -> Vec<(String, Flow)> {
         for group in physical.groups() {
             let change = GroupMod::new(GroupCommand::AddOrModify, group);
-            self.session.send(&Message::GroupMod(Box::new(change))).unwrap();
+            self.session
+                .send(&Message::GroupMod(Box::new(change)))
+                .unwrap();
         }
         let mut sent = BTreeMap::new();
         for (key, body) in physical.flows() {
             let flow = body.to_flow(key.clone());
             let change = FlowMod::add(flow.clone());
-            let xid = self.session.send(&Message::FlowMod(Box::new(change))).unwrap();
+            let xid = self
+                .session
+                .send(&Message::FlowMod(Box::new(change)))
+                .unwrap();
             sent.insert(xid, flow);
         }
         let barrier = self.session.barrier().unwrap();
         self.reply(barrier);
         let refused = std::mem::take(&mut self.refused);
-        refused.into_iter().map(|(xid, error)| (error, sent.remove(&xid).unwrap_or_default())).collect()
+        refused
+            .into_iter()
+            .map(|(xid, error)| (error, sent.remove(&xid).unwrap_or_default()))
+            .collect()
     }
 }
 
 pub fn by_key(flows: impl IntoIterator<Item = Flow>) -> BTreeMap<FlowKey, Flow> {
-    flows.into_iter().map(|flow| (flow.key.clone(), flow)).collect()
+    flows
+        .into_iter()
+        .map(|flow| (flow.key.clone(), flow))
+        .collect()
 }
 
 /// A real `ovs-vswitchd` whose devices are all dummies, so that it touches nothing of the machine.
@@ -96,19 +115,32 @@ impl Switch {
         // Socket paths are short.
         let dir = PathBuf::from(format!("/tmp/hd{}-{name}", std::process::id()));
         std::fs::create_dir(&dir).unwrap();
-        let mut switch = Self { dir, processes: vec![] };
+        let mut switch = Self {
+            dir,
+            processes: vec![],
+        };
         let schema = "/usr/share/openvswitch/vswitch.ovsschema";
         switch.run("ovsdb-tool", &["create", &switch.path("conf.db"), schema]);
         let remote = format!("--remote=punix:{}", switch.path("db.sock"));
         let control = format!("--unixctl={}", switch.path("db.ctl"));
-        switch.spawn("ovsdb-server", &[&remote, &control, &switch.path("conf.db")]);
+        switch.spawn(
+            "ovsdb-server",
+            &[&remote, &control, &switch.path("conf.db")],
+        );
         switch.await_socket("db.sock");
         switch.vsctl(&["--no-wait", "init"]);
         let control = format!("--unixctl={}", switch.path("vswitchd.ctl"));
         let db = format!("unix:{}", switch.path("db.sock"));
-        switch.spawn("ovs-vswitchd", &["--enable-dummy=override", "--disable-system", &control, &db]);
+        switch.spawn(
+            "ovs-vswitchd",
+            &["--enable-dummy=override", "--disable-system", &control, &db],
+        );
         let mut add = vec!["add-br", "br-int", "--", "set", "bridge", "br-int"];
-        add.extend(["datapath_type=dummy", "fail-mode=secure", "protocols=OpenFlow15"]);
+        add.extend([
+            "datapath_type=dummy",
+            "fail-mode=secure",
+            "protocols=OpenFlow15",
+        ]);
         switch.vsctl(&add);
         for (name, number) in ports {
             let request = format!("ofport_request={number}");
@@ -123,7 +155,10 @@ impl Switch {
             switch.vsctl(&add);
         }
         let map = "{class=0x102,type=0x80,len=4}->tun_metadata0";
-        switch.run("ovs-ofctl", &["-OOpenFlow15", "add-tlv-map", &switch.management(), map]);
+        switch.run(
+            "ovs-ofctl",
+            &["-OOpenFlow15", "add-tlv-map", &switch.management(), map],
+        );
         switch
     }
 
@@ -134,7 +169,10 @@ impl Switch {
     /// What the switch would do with a packet.
     pub fn trace(&self, flow: &str) -> String {
         let target = self.path("vswitchd.ctl");
-        self.run("ovs-appctl", &["-t", &target, "ofproto/trace", "br-int", flow])
+        self.run(
+            "ovs-appctl",
+            &["-t", &target, "ofproto/trace", "br-int", flow],
+        )
     }
 
     fn management(&self) -> String {
@@ -163,13 +201,20 @@ impl Switch {
 
     fn vsctl(&self, arguments: &[&str]) {
         let db = format!("--db=unix:{}", self.path("db.sock"));
-        let all: Vec<&str> = [&*db, "--timeout=30"].into_iter().chain(arguments.iter().copied()).collect();
+        let all: Vec<&str> = [&*db, "--timeout=30"]
+            .into_iter()
+            .chain(arguments.iter().copied())
+            .collect();
         self.run("ovs-vsctl", &all);
     }
 
     fn spawn(&mut self, program: &str, arguments: &[&str]) {
         let log = std::fs::File::create(self.dir.join(format!("{program}.log"))).unwrap();
-        let child = self.command(program, arguments).stdout(Stdio::null()).stderr(log).spawn();
+        let child = self
+            .command(program, arguments)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
         self.processes.push(child.unwrap());
     }
 

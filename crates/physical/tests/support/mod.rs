@@ -1,6 +1,7 @@
 //! Facts for tests: from a recorded Southbound, or built by hand.
 
 #![allow(unreachable_pub, reason = "shared by test binaries")]
+#![allow(clippy::unwrap_used, reason = "part of tests")]
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod bridge;
@@ -12,15 +13,15 @@ use std::sync::Arc;
 use model::{Map, Set, Strong, Uuid, Weak, sb};
 use openflow::{FlowKey, Port};
 use ovsdb::{Datum, Row, RowChange, Str};
-use physical::{
-    Body, Encapsulation, Endpoint, Fact, Physical, Settings, Tunnel, Zone,
-};
+use physical::{Body, Encapsulation, Endpoint, Fact, Physical, Settings, Tunnel, Zone};
 use serde_json::Value;
 
 /// The facts that were recorded beside the flows of a stock agent.
 pub fn stock() -> Vec<Fact> {
     let read = |name: &str| -> Value {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stock").join(name);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/stock")
+            .join(name);
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     };
     let mut facts = southbound(&read("southbound.json"));
@@ -55,7 +56,9 @@ fn southbound(json: &Value) -> Vec<Fact> {
 fn local(json: &Value) -> Vec<Fact> {
     let port = |value: &Value| Some(Port(value.as_u64().unwrap() as u32));
     let object = |name: &str| json[name].as_object().unwrap();
-    let mut facts = vec![Fact::Settings(Some(Settings::new(json["chassis"].as_str().unwrap())))];
+    let mut facts = vec![Fact::Settings(Some(Settings::new(
+        json["chassis"].as_str().unwrap(),
+    )))];
     for (id, ofport) in object("interfaces") {
         facts.push(Fact::Interface(id.into(), port(ofport)));
     }
@@ -79,8 +82,17 @@ fn local(json: &Value) -> Vec<Fact> {
 }
 
 pub fn tunnel_fact(chassis: &str, ip: &str, port: Port) -> Fact {
-    let endpoint = Endpoint { chassis: chassis.into(), ip: ip.into() };
-    Fact::Tunnel(endpoint, Some(Tunnel { encapsulation: Encapsulation::Geneve, port }))
+    let endpoint = Endpoint {
+        chassis: chassis.into(),
+        ip: ip.into(),
+    };
+    Fact::Tunnel(
+        endpoint,
+        Some(Tunnel {
+            encapsulation: Encapsulation::Geneve,
+            port,
+        }),
+    )
 }
 
 /// The fact that takes this one back.
@@ -108,7 +120,10 @@ pub fn taken_back(fact: &Fact) -> Fact {
 
 /// Everything that comes out, by key.
 pub fn flows(physical: &Physical) -> BTreeMap<FlowKey, Body> {
-    physical.flows().map(|(key, body)| (key.clone(), body)).collect()
+    physical
+        .flows()
+        .map(|(key, body)| (key.clone(), body))
+        .collect()
 }
 
 pub fn computed(facts: impl IntoIterator<Item = Fact>) -> Physical {
@@ -129,7 +144,10 @@ pub fn uuid(name: &str) -> Uuid {
 }
 
 fn map(pairs: &[(&str, &str)]) -> Map<Str, Str> {
-    pairs.iter().map(|(key, value)| (Str::from(*key), Str::from(*value))).collect()
+    pairs
+        .iter()
+        .map(|(key, value)| (Str::from(*key), Str::from(*value)))
+        .collect()
 }
 
 impl Net {
@@ -138,22 +156,32 @@ impl Net {
         let mut net = Self::default();
         net.facts.push(Fact::Settings(Some(Settings::new("here"))));
         for name in ["here", "there", "elsewhere"] {
-            let row = sb::Chassis { name: name.into(), ..chassis() };
-            net.facts.push(Fact::Chassis(uuid(name), Some(Arc::new(row))));
+            let row = sb::Chassis {
+                name: name.into(),
+                ..chassis()
+            };
+            net.facts
+                .push(Fact::Chassis(uuid(name), Some(Arc::new(row))));
         }
         net.facts.push(tunnel_fact("there", "192.0.2.2", Port(100)));
-        net.facts.push(tunnel_fact("elsewhere", "192.0.2.3", Port(101)));
+        net.facts
+            .push(tunnel_fact("elsewhere", "192.0.2.3", Port(101)));
         net
     }
 
     pub fn datapath(mut self, name: &str, key: i64, is_switch: bool) -> Self {
-        let kind = if is_switch { "logical-switch" } else { "logical-router" };
+        let kind = if is_switch {
+            "logical-switch"
+        } else {
+            "logical-router"
+        };
         let row = sb::DatapathBinding {
             tunnel_key: key,
             external_ids: map(&[(kind, &uuid(name).to_string())]),
             ..datapath()
         };
-        self.facts.push(Fact::Datapath(uuid(name), Some(Arc::new(row))));
+        self.facts
+            .push(Fact::Datapath(uuid(name), Some(Arc::new(row))));
         self
     }
 
@@ -175,13 +203,18 @@ impl Net {
 
     /// A port that another chassis has bound.
     pub fn remote(self, datapath: &str, name: &str, key: i64, chassis: &str) -> Self {
-        self.port_with(datapath, name, key, |row| row.chassis = Some(Weak::new(uuid(chassis))))
+        self.port_with(datapath, name, key, |row| {
+            row.chassis = Some(Weak::new(uuid(chassis)));
+        })
     }
 
     /// A port with an interface here.
     pub fn local(mut self, datapath: &str, name: &str, key: i64, ofport: u32) -> Self {
-        self.facts.push(Fact::Interface(name.into(), Some(Port(ofport))));
-        self.port_with(datapath, name, key, |row| row.chassis = Some(Weak::new(uuid("here"))))
+        self.facts
+            .push(Fact::Interface(name.into(), Some(Port(ofport))));
+        self.port_with(datapath, name, key, |row| {
+            row.chassis = Some(Weak::new(uuid("here")));
+        })
     }
 
     /// A router port and a switch port that are each other's peers.
@@ -204,7 +237,8 @@ impl Net {
             tunnel_key: key,
             ports: ports.iter().map(|port| Weak::new(uuid(port))).collect(),
         };
-        self.facts.push(Fact::Multicast(uuid(name), Some(Arc::new(row))));
+        self.facts
+            .push(Fact::Multicast(uuid(name), Some(Arc::new(row))));
         self
     }
 
@@ -226,8 +260,12 @@ impl Net {
 
     pub fn port_group(mut self, name: &str, ports: &[&str]) -> Self {
         let ports = ports.iter().map(|port| Str::from(*port)).collect();
-        let row = sb::PortGroup { name: name.into(), ports };
-        self.facts.push(Fact::PortGroup(uuid(name), Some(Arc::new(row))));
+        let row = sb::PortGroup {
+            name: name.into(),
+            ports,
+        };
+        self.facts
+            .push(Fact::PortGroup(uuid(name), Some(Arc::new(row))));
         self
     }
 
@@ -259,7 +297,11 @@ pub fn flow_fact(datapath: &str, stage: &str, priority: i64, text: &str) -> Fact
     let (matches, actions) = text.split_once(" -> ").unwrap();
     let row = sb::LogicalFlow {
         logical_datapath: Some(Strong::new(uuid(datapath))),
-        pipeline: if pipeline == "in" { sb::Pipeline::Ingress } else { sb::Pipeline::Egress },
+        pipeline: if pipeline == "in" {
+            sb::Pipeline::Ingress
+        } else {
+            sb::Pipeline::Egress
+        },
         table_id: table.parse().unwrap(),
         priority,
         match_: matches.into(),
@@ -275,8 +317,14 @@ pub fn flow_fact(datapath: &str, stage: &str, priority: i64, text: &str) -> Fact
 }
 
 pub fn address_set_fact(name: &str, addresses: &[&str]) -> Fact {
-    let addresses: Set<Str> = addresses.iter().map(|address| Str::from(*address)).collect();
-    let row = sb::AddressSet { name: name.into(), addresses };
+    let addresses: Set<Str> = addresses
+        .iter()
+        .map(|address| Str::from(*address))
+        .collect();
+    let row = sb::AddressSet {
+        name: name.into(),
+        addresses,
+    };
     Fact::AddressSet(uuid(name), Some(Arc::new(row)))
 }
 
