@@ -140,7 +140,10 @@ fn name_all(
         let name = match present.get(id) {
             Some(name) => name.clone(),
             None => {
-                let stem: String = id.chars().take(6).collect();
+                let chassis = id
+                    .rsplit_once('@')
+                    .map_or(id.as_str(), |(chassis, _)| chassis);
+                let stem: String = chassis.chars().take(6).collect();
                 let free = (0..=u16::MAX)
                     .map(|n| Str::from(format!("ovn-{stem}-{n:x}")))
                     .find(|name| !taken.contains(name));

@@ -72,7 +72,11 @@ async fn serve(args: &Args, daemon: &mut Daemon) -> Result<()> {
 fn hostname() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name.to_owned()
+    }
 }
 
 /// The columns of the local database that decisions depend on. Statistics change every few seconds, and

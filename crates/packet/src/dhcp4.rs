@@ -103,6 +103,8 @@ pub struct Reply {
     pub src: Ipv4Addr,
     /// IP destination of the answer.
     pub dst: Ipv4Addr,
+    /// UDP source and destination port; [`SERVER_PORT`] and [`CLIENT_PORT`] in a finished answer.
+    pub ports: (u16, u16),
 }
 
 impl Request {
@@ -200,7 +202,7 @@ impl Request {
             src: reply.src.into(),
             dst: reply.dst.into(),
         };
-        let step = ip(eth, addresses, 64)?.udp(SERVER_PORT, CLIENT_PORT);
+        let step = ip(eth, addresses, 64)?.udp(reply.ports.0, reply.ports.1);
         let mut out = Vec::with_capacity(step.size(payload.len()) + 4);
         step.write(&mut out, &payload).ok()?;
         Some(with_vlan(out, eth.vlan))

@@ -115,6 +115,7 @@ proptest! {
                 options: dhcp4::options(&payload),
                 src: Ipv4Addr::LOCALHOST,
                 dst: Ipv4Addr::BROADCAST,
+                ports: (dhcp4::SERVER_PORT, dhcp4::CLIENT_PORT),
             };
             if let Some(out) = r.reply(f.eth.reversed(), &reply) {
                 check(&out);
@@ -338,6 +339,7 @@ fn dhcp_discover_gets_an_offer() {
         ]),
         src: server,
         dst: want,
+        ports: (dhcp4::SERVER_PORT, dhcp4::CLIENT_PORT),
     };
     let out = r.reply(Ethernet::new(B, A), &reply).unwrap();
     check(&out);

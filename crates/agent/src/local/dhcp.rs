@@ -1,12 +1,12 @@
 //! DHCPv4: the answer is made in place of the request, and the pipeline goes on with it.
 //!
-//! The answer keeps the request's Ethernet addresses and IP source; the flow that follows turns them
-//! around. Names and numbers in log lines are those that scripts look for.
+//! The answer keeps the request's Ethernet addresses, IP source and UDP ports: by them the flow that
+//! follows knows it, and turns it around. Names and numbers in log lines are those that scripts look for.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use packet::dhcp4::{RawOption, Reply, ReplyKind, Request, RequestKind};
-use packet::{Frame, Ip};
+use packet::dhcp4::{CLIENT_PORT, RawOption, Reply, ReplyKind, Request, RequestKind, SERVER_PORT};
+use packet::{Frame, Ip, Transport};
 use physical::opcode::{Dhcpv4Request, OptionsRequest};
 
 use super::{Effect, Module};
@@ -119,6 +119,10 @@ fn compose(ip: &Ip<'_>, request: &Request, kind: ReplyKind, offer: &Dhcpv4Reques
         IpAddr::V4(src) => src,
         IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
     };
+    let ports = match ip.transport {
+        Transport::Udp { src, dst, .. } => (src, dst),
+        _ => (CLIENT_PORT, SERVER_PORT),
+    };
     let siaddr = if nak {
         Ipv4Addr::UNSPECIFIED
     } else {
@@ -131,6 +135,7 @@ fn compose(ip: &Ip<'_>, request: &Request, kind: ReplyKind, offer: &Dhcpv4Reques
         options,
         src,
         dst,
+        ports,
     }
 }
 

@@ -267,12 +267,12 @@ fn dhcp(kind: u8, requested: Option<[u8; 4]>) -> (Option<Vec<u8>>, Option<String
 fn read_answer(packet: &[u8]) -> (u8, [u8; 4], [u8; 4], Vec<dhcp4::RawOption>) {
     let frame = Frame::parse(packet).unwrap();
     let Transport::Udp {
-        src: 67,
-        dst: 68,
+        src: 68,
+        dst: 67,
         payload,
     } = frame.ip().unwrap().transport
     else {
-        panic!("not from a server")
+        panic!("the flow that turns the packet around knows it by the client's ports")
     };
     let options = dhcp4::options(&payload[240..]);
     let kind = options.iter().find(|o| o.code == 53).unwrap().data[0];
