@@ -27,6 +27,13 @@ pub(super) struct Verdict {
     pub(super) said: String,
 }
 
+impl Verdict {
+    /// It does not hold, for this reason.
+    pub(super) fn differs(said: String) -> Self {
+        Self { holds: false, said }
+    }
+}
+
 /// Makes checks of all expectations.
 pub(super) fn prepare(document: &Document) -> Result<Vec<Check>> {
     let expectations = document.testbed.iter().flat_map(|bed| &bed.expectations);

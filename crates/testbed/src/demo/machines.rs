@@ -115,9 +115,7 @@ pub(super) fn asking(document: &Document) -> Vec<&str> {
         .collect()
 }
 
-/// Lets those machines ask.
-pub(super) fn lease(cloud: &Cloud, machines: &[&str]) -> Result<()> {
-    machines
-        .iter()
-        .try_for_each(|name| cloud.vm(name)?.lease().map(drop))
+/// Lets a machine ask, and use what it is granted.
+pub(super) fn lease(cloud: &Cloud, machine: &str) -> Result<()> {
+    cloud.vm(machine)?.lease().map(drop)
 }

@@ -59,10 +59,10 @@ impl Demo<'_> {
         let what = format!("{} machines, plugged in", bed.machines.len());
         report.step(&what, || machines::start(&mut cloud, self.document, &names))?;
         report.step("every port up on every hypervisor", || cloud.settle())?;
-        let asking = machines::asking(self.document);
-        if !asking.is_empty() {
-            let what = format!("addresses by DHCP for {}", asking.join(", "));
-            report.step(&what, || machines::lease(&cloud, &asking))?;
+        for name in machines::asking(self.document) {
+            report.attempt(&format!("an address by DHCP for {name}"), || {
+                machines::lease(&cloud, name)
+            })?;
         }
         let checks = check::prepare(self.document)?;
         let responders = check::respond(&cloud, &checks)?;

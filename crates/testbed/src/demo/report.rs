@@ -48,6 +48,15 @@ impl<'a> Report<'a> {
         result
     }
 
+    /// A step without which the rest still makes sense: its failure counts as something that differs.
+    pub(super) fn attempt(&mut self, what: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        if let Err(error) = self.step(what, work) {
+            writeln!(self.out, "    {error:#}   <--- DIFFERS")?;
+            self.totals.differed += 1;
+        }
+        Ok(())
+    }
+
     /// Makes room for these lines, so that they stand in columns.
     pub(super) fn lines(&mut self, checks: &[Check]) -> Result<()> {
         for check in checks {
@@ -73,7 +82,8 @@ impl<'a> Report<'a> {
             "{from:a$} ---> {to:b$}  {what:c$}  should {should} ... "
         )?;
         self.out.flush()?;
-        let verdict = run()?;
+        // What could not even be asked did not come out as it should.
+        let verdict = run().unwrap_or_else(|error| Verdict::differs(format!("{error:#}")));
         let mark = if verdict.holds { "" } else { "   <--- DIFFERS" };
         writeln!(self.out, "{}{mark}", verdict.said)?;
         if !verdict.holds {
