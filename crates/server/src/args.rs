@@ -87,7 +87,7 @@ async fn serve(mut daemon: Daemon, args: &ServerArgs) -> anyhow::Result<()> {
 }
 
 fn open_databases(daemon: &Daemon, args: &ServerArgs) -> anyhow::Result<Core> {
-    let dir = args.db_dir.as_ref().unwrap_or(&daemon.dirs().db);
+    let dir = args.db_dir.as_ref().unwrap_or_else(|| &daemon.dirs().db);
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let mut core = Core::new(Limits::default());
     let databases: [(&str, DatabaseSchema); 2] = [

@@ -1,5 +1,7 @@
 //! What was acknowledged is there after the worst end of a process.
 
+#![allow(clippy::unwrap_used)] // These are tests, though not all marked so.
+
 mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -1,5 +1,7 @@
 //! The compiler between databases: in the server's process, and alone between stock servers.
 
+#![allow(clippy::unwrap_used)] // These are tests, though not all marked so.
+
 mod support;
 
 use support::Sandbox;
@@ -88,14 +90,16 @@ fn sequence_numbers() {
     }
 }
 
-fn stock_servers(sandbox: &mut Sandbox) {
+/// Starts a Northbound and a Southbound server of stock OVN; gives the latter.
+fn stock_servers(sandbox: &mut Sandbox) -> usize {
+    let mut last = 0;
     for (name, schema) in [("ovnnb_db", "ovn-nb"), ("ovnsb_db", "ovn-sb")] {
         let file = sandbox.file(name);
         let schema = format!("/usr/share/ovn/{schema}.ovsschema");
         sandbox.run("ovsdb-tool", &["create", file.to_str().unwrap(), &schema]);
         let remote = format!("--remote=punix:{}.sock", file.display());
         let file = file.to_str().unwrap().to_owned();
-        sandbox.start_stock(
+        last = sandbox.start_stock(
             "ovsdb-server",
             &[
                 &file,
@@ -110,6 +114,7 @@ fn stock_servers(sandbox: &mut Sandbox) {
         it.try_run("ovsdb-client", &["list-dbs", &it.nb()]).0
             && it.try_run("ovsdb-client", &["list-dbs", &it.sb()]).0
     });
+    last
 }
 
 #[test]
@@ -172,6 +177,40 @@ fn between_stock_servers() {
     sandbox.kill(second);
     let log = sandbox.log("ovn-northd");
     assert!(!log.contains("|WARN|") && !log.contains("|ERR|"), "{log}");
+}
+
+#[test]
+fn a_southbound_that_comes_back_empty_is_filled() {
+    let mut sandbox = Sandbox::new();
+    let southbound = stock_servers(&mut sandbox);
+    sandbox.start("northd -vconsole:off --log-file");
+    make_network(&sandbox);
+    sandbox.kill(southbound);
+    std::fs::remove_file(sandbox.file("ovnsb_db")).unwrap();
+    let file = sandbox.file("ovnsb_db").display().to_string();
+    sandbox.run(
+        "ovsdb-tool",
+        &["create", &file, "/usr/share/ovn/ovn-sb.ovsschema"],
+    );
+    let remote = format!("--remote=punix:{file}.sock");
+    sandbox.start_stock(
+        "ovsdb-server",
+        &[
+            &file,
+            &remote,
+            "--unixctl=none",
+            "-vconsole:off",
+            "-vsyslog:off",
+        ],
+    );
+    sandbox.wait("the ports", |it| {
+        let list = it.try_run(
+            "ovn-sbctl",
+            &["--bare", "--columns=logical_port", "list", "Port_Binding"],
+        );
+        list.0 && list.1.contains("p1") && list.1.contains("p2")
+    });
+    sandbox.line("ovn-nbctl --timeout=20 --wait=sb lsp-add sw0 p3");
 }
 
 #[test]

@@ -98,7 +98,7 @@ fn ovsdb_client_monitors_and_dumps() {
         &["get-schema-version", &tcp, "OVN_Southbound"],
     );
     assert!(version.starts_with("21."), "{version}");
-    let monitor = sandbox
+    let mut monitor = sandbox
         .command("ovsdb-client")
         .args([
             "--timeout=10",
@@ -112,7 +112,7 @@ fn ovsdb_client_monitors_and_dumps() {
         .spawn()
         .unwrap();
     sandbox.run("ovn-nbctl", &["--db", &tcp, "ls-add", "seen"]);
-    let mut stdout = monitor.stdout.unwrap();
+    let mut stdout = monitor.stdout.take().unwrap();
     let mut text = String::new();
     while !text.contains("seen") {
         let mut piece = [0; 4096];
@@ -120,7 +120,8 @@ fn ovsdb_client_monitors_and_dumps() {
         assert!(count > 0, "monitor ended: {text}");
         text.push_str(std::str::from_utf8(&piece[..count]).unwrap());
     }
-    drop(stdout);
+    monitor.kill().unwrap();
+    monitor.wait().unwrap();
     let dump = sandbox.run(
         "ovsdb-client",
         &["dump", &tcp, "OVN_Northbound", "Logical_Switch", "name"],
@@ -197,11 +198,44 @@ fn garbage_costs_one_connection_and_one_line() {
         assert!(sandbox.line("ovn-nbctl show").is_empty());
     }
     let mut deep = UnixStream::connect(sandbox.file("ovnnb_db.sock")).unwrap();
-    let _ = deep.write_all(&[b'{', b'"', b'a', b'"', b':']);
+    let _ = deep.write_all(b"{\"a\":");
     let _ = deep.write_all(&[b'['; 100_000]);
     let _ = deep.read_to_end(&mut Vec::new());
     assert!(sandbox.line("ovn-nbctl show").is_empty());
     let log = sandbox.log("heddle-server");
     // One was cut short, which is an end like any other, and one looks like a reply.
     assert_eq!(log.matches("disconnected:").count(), 4, "{log}");
+}
+
+/// A client that asks for much and does not read holds up nobody, and gets all of it when it reads.
+#[test]
+fn a_slow_reader() {
+    let mut sandbox = Sandbox::new();
+    sandbox.serve("--no-northd");
+    for n in 0..20 {
+        let value = format!("external_ids:big={}", "x".repeat(60_000));
+        sandbox.run(
+            "ovn-nbctl",
+            &["create", "Address_Set", &format!("name=a{n}"), &value],
+        );
+    }
+    let mut slow = UnixStream::connect(sandbox.file("ovnnb_db.sock")).unwrap();
+    let requests = 40;
+    for n in 0..requests {
+        let params = format!(r#"["OVN_Northbound",{n},{{"Address_Set":{{}}}}]"#);
+        let request = format!(r#"{{"id":{n},"method":"monitor","params":{params}}}"#);
+        slow.write_all(request.as_bytes()).unwrap();
+    }
+    // The others are served while some fifty megabytes wait.
+    sandbox.line("ovn-nbctl ls-add quick");
+    assert!(sandbox.line("ovn-nbctl show").contains("(quick)"));
+    slow.set_read_timeout(Some(std::time::Duration::from_secs(30)))
+        .unwrap();
+    let (mut total, mut piece) = (0, vec![0; 1 << 16]);
+    let least = requests * 20 * 60_000;
+    while total < least {
+        let count = slow.read(&mut piece).unwrap();
+        assert!(count > 0, "cut off after {total} bytes");
+        total += count;
+    }
 }

@@ -218,3 +218,6 @@ pub enum SessionError {
     #[error("no response to inactivity probe after {0:?}")]
     Silent(Duration),
 }
+
+#[cfg(test)]
+mod tests;

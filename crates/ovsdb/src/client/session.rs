@@ -96,6 +96,8 @@ struct Conditions {
     in_flight: bool,
     /// Whether the server monitors all rows whatever we ask for.
     unconditional: bool,
+    /// Whether the owner is still to hear that its changes are in force.
+    unannounced: bool,
 }
 
 /// The longest message that is taken: the first view of a large database.
@@ -277,6 +279,7 @@ impl Session {
             return;
         };
         self.config.tables[at].rows = rows;
+        self.conditions.unannounced = true;
         if !self.conditions.unsent.contains(&at) {
             self.conditions.unsent.push(at);
         }
@@ -307,6 +310,7 @@ impl Session {
         self.lock_held
     }
 
+    /// Sends changed conditions, or says that all are in force.
     fn send_conditions(&mut self) {
         if self.phase != Phase::Live || self.conditions.in_flight {
             return;
@@ -315,9 +319,11 @@ impl Session {
             return;
         };
         let unsent = std::mem::take(&mut self.conditions.unsent);
-        if self.conditions.unconditional {
-            self.events.push_back(Event::ConditionsApplied);
-        } else if !unsent.is_empty() {
+        if unsent.is_empty() || self.conditions.unconditional {
+            if std::mem::take(&mut self.conditions.unannounced) {
+                self.events.push_back(Event::ConditionsApplied);
+            }
+        } else {
             let tables = self.config.tables.clone();
             let monitors = unsent.iter().map(|at| &tables[*at]).collect();
             let database = self.config.schema.name.clone();
@@ -360,6 +366,7 @@ impl Session {
         // The request carries the conditions as they are now.
         self.conditions = Conditions {
             unconditional: !conditional,
+            unannounced: self.conditions.unannounced,
             ..Conditions::default()
         };
     }
@@ -477,9 +484,6 @@ impl Session {
             (Pending::Conditions, Some(_)) => {
                 self.conditions.in_flight = false;
                 self.send_conditions();
-                if !self.conditions.in_flight {
-                    self.events.push_back(Event::ConditionsApplied);
-                }
             }
             (Pending::Conditions, None) => return Err(refused("monitor_cond_change")),
             (Pending::Lock, result) => {

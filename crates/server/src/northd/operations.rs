@@ -125,7 +125,6 @@ mod tests {
             sb::PortGroup {
                 name: name.into(),
                 ports,
-                ..<_>::default()
             }
             .to_row(),
         )

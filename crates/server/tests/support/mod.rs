@@ -3,6 +3,7 @@
 //! The process is the test binary itself: run with a variable set, it becomes one.
 
 #![allow(dead_code)] // Each test file uses its part.
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // These are tests, though not marked so.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ enum Role {
 }
 
 /// The body of the process; returns at once in a test run.
-pub fn role_body() {
+pub(crate) fn role_body() {
     let Ok(line) = std::env::var(ROLE) else {
         return;
     };
@@ -41,29 +42,29 @@ pub fn role_body() {
 }
 
 /// A folder with everything that the processes make; they are killed at the end.
-pub struct Sandbox {
+pub(crate) struct Sandbox {
     dir: tempfile::TempDir,
     children: Vec<Child>,
 }
 
 impl Sandbox {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             dir: tempfile::tempdir().unwrap(),
             children: Vec::new(),
         }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
     /// A stock program with this folder's environment.
-    pub fn command(&self, program: &str) -> Command {
+    pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         for variable in [
             "OVN_RUNDIR",
@@ -85,7 +86,7 @@ impl Sandbox {
     }
 
     /// Starts a role with these flags.
-    pub fn start(&mut self, line: &str) -> usize {
+    pub(crate) fn start(&mut self, line: &str) -> usize {
         let mut command = self.command(std::env::current_exe().unwrap().to_str().unwrap());
         command
             .args(["--exact", "role_body", "--nocapture"])
@@ -96,7 +97,7 @@ impl Sandbox {
     }
 
     /// Starts a stock program that runs until the end of the test.
-    pub fn start_stock(&mut self, program: &str, args: &[&str]) -> usize {
+    pub(crate) fn start_stock(&mut self, program: &str, args: &[&str]) -> usize {
         let mut command = self.command(program);
         self.children
             .push(command.args(args).stdout(Stdio::null()).spawn().unwrap());
@@ -104,7 +105,7 @@ impl Sandbox {
     }
 
     /// Starts `heddle server` with its default sockets and waits until it serves.
-    pub fn serve(&mut self, flags: &str) -> usize {
+    pub(crate) fn serve(&mut self, flags: &str) -> usize {
         let _ = std::fs::remove_file(self.file("ovnnb_db.sock"));
         let child = self.start(&format!(
             "server -vconsole:warn --log-file --pidfile {flags}"
@@ -115,30 +116,30 @@ impl Sandbox {
         child
     }
 
-    pub fn nb(&self) -> String {
+    pub(crate) fn nb(&self) -> String {
         format!("unix:{}", self.file("ovnnb_db.sock").display())
     }
 
-    pub fn sb(&self) -> String {
+    pub(crate) fn sb(&self) -> String {
         format!("unix:{}", self.file("ovnsb_db.sock").display())
     }
 
-    pub fn kill(&mut self, child: usize) {
+    pub(crate) fn kill(&mut self, child: usize) {
         self.children[child].kill().unwrap();
         self.children[child].wait().unwrap();
     }
 
-    pub fn pid(&self, child: usize) -> u32 {
+    pub(crate) fn pid(&self, child: usize) -> u32 {
         self.children[child].id()
     }
 
     /// Waits for the end of a process; whether it ended well.
-    pub fn ended(&mut self, child: usize) -> bool {
+    pub(crate) fn ended(&mut self, child: usize) -> bool {
         self.children[child].wait().unwrap().success()
     }
 
     /// Runs a stock program; whether it ended well, and what it printed.
-    pub fn try_run(&self, program: &str, args: &[&str]) -> (bool, String) {
+    pub(crate) fn try_run(&self, program: &str, args: &[&str]) -> (bool, String) {
         let mut command = self.command("timeout");
         let Output {
             status,
@@ -150,20 +151,20 @@ impl Sandbox {
     }
 
     /// Runs a stock program that must end well.
-    pub fn run(&self, program: &str, args: &[&str]) -> String {
+    pub(crate) fn run(&self, program: &str, args: &[&str]) -> String {
         let (success, text) = self.try_run(program, args);
         assert!(success, "{program} {args:?}: {text}");
         text
     }
 
     /// Runs a line of words without quotes.
-    pub fn line(&self, line: &str) -> String {
+    pub(crate) fn line(&self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         self.run(words[0], &words[1..])
     }
 
     /// Waits until the condition holds.
-    pub fn wait(&self, what: &str, condition: impl Fn(&Self) -> bool) {
+    pub(crate) fn wait(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !condition(self) {
             assert!(Instant::now() < deadline, "{what} did not come");
@@ -171,7 +172,7 @@ impl Sandbox {
         }
     }
 
-    pub fn log(&self, program: &str) -> String {
+    pub(crate) fn log(&self, program: &str) -> String {
         std::fs::read_to_string(self.file(&format!("{program}.log"))).unwrap_or_default()
     }
 }
