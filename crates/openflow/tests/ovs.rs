@@ -15,9 +15,9 @@ use openflow::group::SelectionMethod;
 use openflow::message::multipart::FlowQuery;
 use openflow::message::{
     FlowMod, GroupCommand, GroupMod, Meter, MeterBand, MeterCommand, MeterMod, MultipartRequest,
-    TlvMap, TlvTableMod,
+    PacketOut, SetPacketInFormat, SwitchConfig, TlvMap, TlvTableMod,
 };
-use openflow::session::Reply;
+use openflow::session::{Event, Reply};
 use openflow::sync::{Mod, State};
 use openflow::{
     Action, Bucket, Field, FieldValue, Flow, FlowFlags, FlowKey, Group, GroupKind, Match, Message,
@@ -580,4 +580,76 @@ fn a_group_and_its_flow_come_and_go_in_one_bundle() {
     send(&changed, &empty);
     let all = GroupMod::delete(Group::ALL);
     assert_eq!(all.command, GroupCommand::Delete);
+}
+
+/// An Ethernet frame without anything in it.
+fn frame() -> Vec<u8> {
+    let mut frame = vec![0xff; 6];
+    frame.extend(MAC);
+    frame.extend([0x88, 0xb5]);
+    frame.resize(60, 0);
+    frame
+}
+
+#[test]
+fn a_paused_packet_comes_to_the_controller_and_goes_on() {
+    let switch = Switch::start();
+    let mut connection = switch.connect();
+    // A connection to the management socket gets packets only if it says that it wants them.
+    let config = SwitchConfig { flags: 0, miss_send_len: u16::MAX };
+    connection.session.send(&Message::SetConfig(config)).unwrap();
+    let format = SetPacketInFormat::NXT_PACKET_IN2;
+    connection.session.send(&Message::SetPacketInFormat(format)).unwrap();
+    let controller =
+        Controller { userdata: vec![1, 2, 3, 4, 5], pause: true, ..Controller::default() };
+    let first = vec![
+        Action::load(7u8, Field::Reg(0)),
+        Action::set_field(Field::Metadata, 99u64),
+        Action::Controller(Box::new(controller)),
+        Action::resubmit(1),
+    ];
+    let flows = [
+        Flow::new(0, 1, Match::new().in_port(2), first).cookie(0xabc),
+        Flow::new(1, 1, Match::new().reg(0, 8), vec![Action::output(3)]).cookie(1),
+        Flow::new(1, 1, Match::new().reg(0, 7), vec![Action::output(3)]).cookie(2),
+    ];
+    let adds: Vec<Message> =
+        flows.into_iter().map(|flow| Message::FlowMod(Box::new(FlowMod::add(flow)))).collect();
+    assert_eq!(connection.bundle(&adds), Ok(()));
+    let out = PacketOut {
+        metadata: Match::new().in_port(2),
+        ..PacketOut::new(frame(), vec![Action::output(Port::TABLE)])
+    };
+    connection.session.send(&Message::PacketOut(out)).unwrap();
+    let mut packet = loop {
+        match connection.event() {
+            Event::Message(Message::PacketIn(packet)) => break packet,
+            Event::Message(_) => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(packet.packet, frame());
+    assert_eq!(packet.userdata, [1, 2, 3, 4, 5]);
+    assert_eq!(packet.table, Some(0));
+    assert_eq!(packet.metadata.exact(Field::Reg(0)), Some(7));
+    assert_eq!(packet.metadata.exact(Field::Metadata), Some(99));
+    assert_eq!(packet.metadata.exact(Field::InPortOxm), Some(2));
+    assert!(packet.continuation.is_some());
+    assert_eq!(packet.other, []);
+    // The controller may change what the packet carries.
+    packet.metadata = packet.metadata.reg(0, 8);
+    connection.session.send(&Message::Resume(packet)).unwrap();
+    assert_eq!(
+        connection.ask(&Message::BarrierRequest),
+        Ok(Reply::Message(Message::BarrierReply))
+    );
+    let ask = Message::MultipartRequest(MultipartRequest::Flows(FlowQuery {
+        table: 1,
+        ..FlowQuery::default()
+    }));
+    let Ok(Reply::Flows(flows)) = connection.ask(&ask) else { panic!("flows") };
+    let mut counted: Vec<_> =
+        flows.iter().map(|desc| (desc.flow.cookie, desc.counters.packets)).collect();
+    counted.sort_unstable();
+    assert_eq!(counted, [(1, Some(1)), (2, Some(0))]);
 }

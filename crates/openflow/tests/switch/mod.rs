@@ -1,4 +1,8 @@
 //! A real Open vSwitch in a temporary directory, and a blocking connection to it.
+//!
+//! The tests of other crates use it too, each a part of it.
+
+#![allow(dead_code)]
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -24,7 +28,7 @@ impl Drop for Daemon {
 
 /// `ovsdb-server` and `ovs-vswitchd` with dummy ports, apart from any other on the machine.
 pub(crate) struct Switch {
-    _vswitchd: Daemon,
+    vswitchd: Option<Daemon>,
     _ovsdb: Daemon,
     directory: tempfile::TempDir,
 }
@@ -53,14 +57,11 @@ impl Switch {
         ovsdb.arg(format!("--unixctl={}", text(&path.join("ovsdb.ctl"))));
         let ovsdb = Daemon(ovsdb.spawn().expect("ovsdb-server runs"));
         wait_for("the database", || UnixStream::connect(&socket).is_ok());
-        let mut vswitchd = command(path, "ovs-vswitchd");
-        vswitchd.arg(format!("unix:{}", text(&socket)));
-        vswitchd.args(["--enable-dummy=override", "--disable-system", "--no-chdir"]);
-        vswitchd.arg(format!("--unixctl={}", text(&path.join("vswitchd.ctl"))));
-        let vswitchd = Daemon(vswitchd.spawn().expect("ovs-vswitchd runs"));
-        let switch = Self { _vswitchd: vswitchd, _ovsdb: ovsdb, directory };
+        let mut switch = Self { vswitchd: None, _ovsdb: ovsdb, directory };
+        switch.spawn();
         let mut add: Vec<String> = vec!["--no-wait".into(), "init".into()];
-        add.extend("-- add-br br0 -- set bridge br0 datapath_type=dummy fail-mode=secure".split(' ').map(Into::into));
+        let bridge = "-- add-br br0 -- set bridge br0 datapath_type=dummy fail-mode=secure";
+        add.extend(bridge.split(' ').map(Into::into));
         for n in 1..=3 {
             let port = format!(
                 "-- add-port br0 p{n} -- set interface p{n} type=dummy ofport_request={n}"
@@ -74,7 +75,28 @@ impl Switch {
         switch
     }
 
-    fn management(&self) -> PathBuf {
+    fn spawn(&mut self) {
+        let path = self.directory.path();
+        let mut vswitchd = command(path, "ovs-vswitchd");
+        vswitchd.arg(format!("unix:{}", text(&path.join("db.sock"))));
+        vswitchd.args(["--enable-dummy=override", "--disable-system", "--no-chdir"]);
+        vswitchd.arg(format!("--unixctl={}", text(&path.join("vswitchd.ctl"))));
+        self.vswitchd = Some(Daemon(vswitchd.spawn().expect("ovs-vswitchd runs")));
+    }
+
+    /// Kills `ovs-vswitchd`; with it all flows are gone.
+    pub(crate) fn kill(&mut self) {
+        self.vswitchd = None;
+    }
+
+    /// Starts it again.
+    pub(crate) fn revive(&mut self) {
+        self.spawn();
+        wait_for("the bridge", || UnixStream::connect(self.management()).is_ok());
+    }
+
+    /// The bridge's socket.
+    pub(crate) fn management(&self) -> PathBuf {
         self.directory.path().join("br0.mgmt")
     }
 
