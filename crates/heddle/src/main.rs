@@ -4,8 +4,10 @@
 //! its own is here: a subcommand reads its arguments and calls the crate that does the work.
 
 mod apply;
+mod demo;
 mod nb;
 mod northbound;
+mod roles;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -29,6 +31,14 @@ enum Command {
     Apply(apply::Args),
     /// Look at the Northbound.
     Nb(nb::Args),
+    /// Build a document's network on this machine, and check it with real packets.
+    Demo(demo::Args),
+    /// Serve the databases, and compile the Northbound into the Southbound.
+    Server(server::ServerArgs),
+    /// Compile the Northbound of other servers into their Southbound; also as `ovn-northd`.
+    Northd(server::northd::Args),
+    /// Program this host as the Southbound says; also as `ovn-controller`.
+    Agent(agent::args::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,9 +53,16 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
+    if let Some(code) = roles::as_replaced_program(&args)? {
+        return Ok(code);
+    }
     match Cli::parse_from(args).command {
         Command::Apply(args) => block_on(apply::run(args)),
         Command::Nb(args) => block_on(nb::run(args)),
+        Command::Demo(args) => demo::run(&args),
+        Command::Server(args) => roles::server(&args),
+        Command::Northd(args) => roles::northd("heddle-northd", &args),
+        Command::Agent(args) => roles::agent("heddle-agent", &args),
     }
 }
 

@@ -1,0 +1,67 @@
+//! The daemons, as subcommands and under the names of the programs that they replace.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use daemon::Identity;
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Compiles the Northbound into the Southbound.
+#[derive(Parser)]
+#[command(name = "ovn-northd", disable_version_flag = true)]
+struct Northd {
+    #[command(flatten)]
+    args: server::northd::Args,
+    /// Print version information and exit.
+    #[arg(short = 'V', long)]
+    version: bool,
+}
+
+/// Runs as the program by whose name the process was called, if that is one that this binary replaces.
+pub(crate) fn as_replaced_program(args: &[OsString]) -> anyhow::Result<Option<ExitCode>> {
+    let name = args.first().and_then(|path| Path::new(path).file_name()).and_then(|n| n.to_str());
+    match name {
+        Some("ovn-northd") => {
+            let northd = Northd::parse_from(args);
+            if northd.version {
+                return version("ovn-northd").map(Some);
+            }
+            self::northd("ovn-northd", &northd.args).map(Some)
+        }
+        Some("ovn-controller") => {
+            let args = agent::args::Args::parse_from(args);
+            self::agent("ovn-controller", &args).map(Some)
+        }
+        Some(other @ ("ovsdb-server" | "ovn-ic" | "ovn-trace")) => {
+            anyhow::bail!("not supported: running as {other}")
+        }
+        _ => Ok(None),
+    }
+}
+
+fn version(program: &str) -> anyhow::Result<ExitCode> {
+    writeln!(std::io::stdout(), "{program} (Heddle) {VERSION}")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn server(args: &server::ServerArgs) -> anyhow::Result<ExitCode> {
+    server::run_server(Identity::ovn("heddle-server", VERSION), args)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn northd(name: &str, args: &server::northd::Args) -> anyhow::Result<ExitCode> {
+    server::northd::run(Identity::ovn(name, VERSION), args)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn agent(name: &str, args: &agent::args::Args) -> anyhow::Result<ExitCode> {
+    if args.version {
+        return version(name);
+    }
+    agent::run(Identity::ovn(name, VERSION), args)?;
+    Ok(ExitCode::SUCCESS)
+}
