@@ -18,11 +18,14 @@ use serde_json::Value;
 
 /// The facts that were recorded beside the flows of a stock agent.
 pub fn stock() -> Vec<Fact> {
+    recorded(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stock"))
+}
+
+/// The facts of the record in this directory.
+pub fn recorded(directory: &Path) -> Vec<Fact> {
     let read = |name: &str| -> Value {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/stock")
-            .join(name);
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+        let text = std::fs::read_to_string(directory.join(name)).unwrap();
+        serde_json::from_str(&text).unwrap()
     };
     let mut facts = southbound(&read("southbound.json"));
     facts.extend(local(&read("local.json")));
