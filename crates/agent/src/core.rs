@@ -403,8 +403,10 @@ impl Core {
 
     /// Brings `physical` up to date and hands the difference to the switch.
     fn flows(&mut self, config: &Config) {
-        // Before the first complete view, what is missing would look like what is gone.
-        let complete = self.ovs_flight.complete && self.sb_flight.complete;
+        // Before the first complete view, what is missing would look like what is gone; and while the
+        // Southbound does not know us yet, everything would.
+        let known = self.step > 0 || self.sb.chassis_named(&config.chassis).is_some();
+        let complete = known && self.ovs_flight.complete && self.sb_flight.complete;
         let (true, true, Some(tunnel_metadata)) =
             (complete, self.dirty.flows, self.tunnel_metadata)
         else {

@@ -20,24 +20,46 @@ use transport::Remote;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn key(priority: u16) -> FlowKey {
-    FlowKey { table: 0, priority, matches: Match::new().ip() }
+    FlowKey {
+        table: 0,
+        priority,
+        matches: Match::new().ip(),
+    }
 }
 
 fn body(action: Action) -> Body {
-    Body { cookie: 0x1234_5678, actions: Arc::new([action]) }
+    Body {
+        cookie: 0x1234_5678,
+        actions: Arc::new([action]),
+    }
 }
 
 fn change(key: FlowKey, new: Option<Body>) -> FlowChange {
-    FlowChange { key, old: None, new }
+    FlowChange {
+        key,
+        old: None,
+        new,
+    }
 }
 
 fn group(id: u32) -> Group {
-    let bucket = Bucket { actions: vec![Action::output(1)], ..Bucket::default() };
-    Group { id, kind: GroupKind::All, buckets: vec![bucket], selection: None }
+    let bucket = Bucket {
+        actions: vec![Action::output(1)],
+        ..Bucket::default()
+    };
+    Group {
+        id,
+        kind: GroupKind::All,
+        buckets: vec![bucket],
+        selection: None,
+    }
 }
 
 async fn event(keeper: &mut Keeper) -> Event {
-    tokio::time::timeout(PATIENCE, keeper.next()).await.expect("in time").expect("an event")
+    tokio::time::timeout(PATIENCE, keeper.next())
+        .await
+        .expect("in time")
+        .expect("an event")
 }
 
 async fn installed(keeper: &mut Keeper, mark: u64) {
@@ -54,8 +76,13 @@ async fn installed(keeper: &mut Keeper, mark: u64) {
 /// The priorities of the flows of table 0.
 fn held(switch: &Switch) -> BTreeSet<u16> {
     let ask = Message::MultipartRequest(MultipartRequest::Flows(FlowQuery::default()));
-    let Ok(Reply::Flows(flows)) = switch.connect().ask(&ask) else { panic!("flows") };
-    flows.into_iter().map(|desc| desc.flow.key.priority).collect()
+    let Ok(Reply::Flows(flows)) = switch.connect().ask(&ask) else {
+        panic!("flows")
+    };
+    flows
+        .into_iter()
+        .map(|desc| desc.flow.key.priority)
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,12 +93,19 @@ async fn the_bridge_becomes_and_stays_what_it_should_be() {
     switch.connect().bundle(&[add]).expect("a good flow");
 
     let mut keeper = Keeper::new(Remote::Unix(switch.management()));
-    assert_eq!(event(&mut keeper).await, Event::Connected { tunnel_metadata: 0 });
+    assert_eq!(
+        event(&mut keeper).await,
+        Event::Connected { tunnel_metadata: 0 }
+    );
     let flows = vec![
         change(key(1), Some(body(Action::Group(5)))),
         change(key(2), Some(body(Action::output(2)))),
     ];
-    let groups = vec![GroupChange { id: 5, old: None, new: Some(group(5)) }];
+    let groups = vec![GroupChange {
+        id: 5,
+        old: None,
+        new: Some(group(5)),
+    }];
     keeper.update(Changes { flows, groups });
     // The view is not complete, so that nothing may be removed yet.
     let audit = keeper.audit().await.expect("an audit");
@@ -83,13 +117,19 @@ async fn the_bridge_becomes_and_stays_what_it_should_be() {
     assert!(keeper.audit().await.expect("an audit").is_clean());
 
     // A flow that the switch refuses is left out alone, and with it the older one under its key.
-    let no_ip = FlowKey { matches: Match::new().with(Field::TcpDst, 80u16), ..key(3) };
+    let no_ip = FlowKey {
+        matches: Match::new().with(Field::TcpDst, 80u16),
+        ..key(3)
+    };
     let flows = vec![
         change(no_ip, Some(body(Action::output(1)))),
         change(key(2), Some(body(Action::Group(77)))),
         change(key(4), Some(body(Action::output(1)))),
     ];
-    keeper.update(Changes { flows, groups: Vec::new() });
+    keeper.update(Changes {
+        flows,
+        groups: Vec::new(),
+    });
     installed(&mut keeper, 2).await;
     assert_eq!(held(&switch), [1, 4].into());
     assert!(keeper.audit().await.expect("an audit").is_clean());
@@ -97,9 +137,15 @@ async fn the_bridge_becomes_and_stays_what_it_should_be() {
     // A switch that starts anew gets everything again.
     switch.kill();
     assert_eq!(event(&mut keeper).await, Event::Disconnected);
-    keeper.update(Changes { flows: vec![change(key(4), None)], groups: Vec::new() });
+    keeper.update(Changes {
+        flows: vec![change(key(4), None)],
+        groups: Vec::new(),
+    });
     switch.revive();
-    assert_eq!(event(&mut keeper).await, Event::Connected { tunnel_metadata: 0 });
+    assert_eq!(
+        event(&mut keeper).await,
+        Event::Connected { tunnel_metadata: 0 }
+    );
     installed(&mut keeper, 3).await;
     assert_eq!(held(&switch), [1].into());
 
@@ -112,7 +158,11 @@ async fn the_bridge_becomes_and_stays_what_it_should_be() {
 
     keeper.update(Changes {
         flows: vec![change(key(1), None)],
-        groups: vec![GroupChange { id: 5, old: Some(group(5)), new: None }],
+        groups: vec![GroupChange {
+            id: 5,
+            old: Some(group(5)),
+            new: None,
+        }],
     });
     installed(&mut keeper, 4).await;
     assert_eq!(held(&switch), [98].into());
@@ -124,13 +174,23 @@ async fn ten_thousand_flows_are_one_bundle_and_a_restart_changes_none() {
     let flows: Vec<FlowChange> = (0..10_000u32)
         .map(|n| {
             let matches = Match::new().metadata(u64::from(n % 50)).reg(14, n).ip();
-            let key = FlowKey { table: 10, priority: 100, matches };
+            let key = FlowKey {
+                table: 10,
+                priority: 100,
+                matches,
+            };
             let actions = [Action::load(n, Field::Reg(15)), Action::resubmit(11)];
-            let body = Body { cookie: n.into(), actions: Arc::new(actions) };
+            let body = Body {
+                cookie: n.into(),
+                actions: Arc::new(actions),
+            };
             change(key, Some(body))
         })
         .collect();
-    let whole = Changes { flows, groups: Vec::new() };
+    let whole = Changes {
+        flows,
+        groups: Vec::new(),
+    };
     let mut since = Instant::now();
     for _ in 0..2 {
         since = Instant::now();
@@ -146,9 +206,15 @@ async fn ten_thousand_flows_are_one_bundle_and_a_restart_changes_none() {
     // Every flow is older than the second keeper, which therefore wrote none.
     let age = since.elapsed();
     let ask = Message::MultipartRequest(MultipartRequest::Flows(FlowQuery::default()));
-    let Ok(Reply::Flows(flows)) = switch.connect().ask(&ask) else { panic!("flows") };
+    let Ok(Reply::Flows(flows)) = switch.connect().ask(&ask) else {
+        panic!("flows")
+    };
     for desc in flows {
         let (seconds, nanoseconds) = desc.counters.duration.expect("the switch tells it");
-        assert!(Duration::new(seconds.into(), nanoseconds) >= age, "{}", desc.flow);
+        assert!(
+            Duration::new(seconds.into(), nanoseconds) >= age,
+            "{}",
+            desc.flow
+        );
     }
 }

@@ -146,7 +146,7 @@ impl Reconciler {
             if self.known {
                 self.dirty_groups
                     .entry(change.id)
-                    .or_insert(old.filter(|_| !refused));
+                    .or_insert_with(|| old.filter(|_| !refused));
             }
         }
     }
@@ -223,7 +223,7 @@ impl Reconciler {
     }
 
     /// The bundle to send now, if there is something to change and nothing on its way.
-    pub fn next(&mut self) -> Option<Vec<Mod>> {
+    pub fn next_bundle(&mut self) -> Option<Vec<Mod>> {
         if !self.known || !self.complete || self.flight.is_some() {
             return None;
         }
@@ -274,7 +274,7 @@ impl Reconciler {
     }
 
     /// The bundle had no effect because of these messages, by their place in it. They are set aside, and
-    /// the rest is sent again by the next [`Reconciler::next`].
+    /// the rest is sent again by the next [`Reconciler::next_bundle`].
     pub fn failed(&mut self, messages: impl IntoIterator<Item = (usize, String)>) -> Vec<Refusal> {
         let flight = self.flight.take().unwrap_or_default();
         let mut out = Vec::new();
@@ -407,7 +407,7 @@ mod tests {
         reconciler.complete();
         let held = vec![body(1).to_flow(key(1)), body(2).to_flow(key(2))];
         reconciler.read(held, Vec::new());
-        assert!(reconciler.next().is_none());
+        assert!(reconciler.next_bundle().is_none());
         assert!(reconciler.is_settled());
         reconciler
     }
@@ -417,10 +417,10 @@ mod tests {
         let mut reconciler = Reconciler::default();
         reconciler.update(change(1, Some(1)));
         reconciler.read(vec![body(9).to_flow(key(9))], Vec::new());
-        assert_eq!(reconciler.next(), None);
+        assert_eq!(reconciler.next_bundle(), None);
         reconciler.complete();
         assert_eq!(
-            reconciler.next(),
+            reconciler.next_bundle(),
             Some(vec![add(1, 1), Mod::delete_flow(key(9))])
         );
     }
@@ -429,13 +429,13 @@ mod tests {
     fn changes_made_while_a_bundle_is_on_its_way_go_into_the_next() {
         let mut reconciler = settled();
         reconciler.update(change(1, Some(7)));
-        assert_eq!(reconciler.next(), Some(vec![add(1, 7)]));
+        assert_eq!(reconciler.next_bundle(), Some(vec![add(1, 7)]));
         reconciler.update(change(1, Some(8)));
         reconciler.update(change(2, None));
-        assert_eq!(reconciler.next(), None);
+        assert_eq!(reconciler.next_bundle(), None);
         reconciler.committed();
         assert_eq!(
-            reconciler.next(),
+            reconciler.next_bundle(),
             Some(vec![add(1, 8), Mod::delete_flow(key(2))])
         );
         reconciler.committed();
@@ -447,7 +447,7 @@ mod tests {
         let mut reconciler = settled();
         reconciler.update(change(1, Some(7)));
         reconciler.update(change(1, Some(1)));
-        assert_eq!(reconciler.next(), None);
+        assert_eq!(reconciler.next_bundle(), None);
         assert!(reconciler.is_settled());
     }
 
@@ -456,7 +456,7 @@ mod tests {
         let mut reconciler = settled();
         reconciler.update(change(1, Some(7)));
         reconciler.update(change(3, Some(3)));
-        assert_eq!(reconciler.next(), Some(vec![add(1, 7), add(3, 3)]));
+        assert_eq!(reconciler.next_bundle(), Some(vec![add(1, 7), add(3, 3)]));
         let refusals = reconciler.failed([(0, "OFPBAC_BAD_TYPE".to_owned())]);
         assert_eq!(refusals.len(), 1);
         assert_eq!(
@@ -465,14 +465,14 @@ mod tests {
         );
         // The switch still holds the older flow of that key, which nobody wants.
         assert_eq!(
-            reconciler.next(),
+            reconciler.next_bundle(),
             Some(vec![add(3, 3), Mod::delete_flow(key(1))])
         );
         reconciler.committed();
         assert!(reconciler.is_settled());
         // A new version is tried again.
         reconciler.update(change(1, Some(1)));
-        assert_eq!(reconciler.next(), Some(vec![add(1, 1)]));
+        assert_eq!(reconciler.next_bundle(), Some(vec![add(1, 1)]));
     }
 
     #[test]
@@ -480,11 +480,14 @@ mod tests {
         let mut reconciler = settled();
         reconciler.update(change(1, Some(7)));
         reconciler.update(change(2, Some(7)));
-        assert_eq!(reconciler.next().map(|mods| mods.len()), Some(2));
+        assert_eq!(reconciler.next_bundle().map(|mods| mods.len()), Some(2));
         reconciler.update(change(2, Some(2)));
         let _ = reconciler.failed([(0, "no".to_owned())]);
         // Flow 2 never changed on the switch, so there is nothing to undo.
-        assert_eq!(reconciler.next(), Some(vec![Mod::delete_flow(key(1))]));
+        assert_eq!(
+            reconciler.next_bundle(),
+            Some(vec![Mod::delete_flow(key(1))])
+        );
     }
 
     #[test]
@@ -492,13 +495,13 @@ mod tests {
         let mut reconciler = settled();
         reconciler.forget();
         reconciler.update(change(4, Some(4)));
-        assert_eq!(reconciler.next(), None);
+        assert_eq!(reconciler.next_bundle(), None);
         let foreign = Flow {
             idle_timeout: 5,
             ..body(2).to_flow(key(2))
         };
         reconciler.read(vec![body(1).to_flow(key(1)), foreign], Vec::new());
-        assert_eq!(reconciler.next(), Some(vec![add(2, 2), add(4, 4)]));
+        assert_eq!(reconciler.next_bundle(), Some(vec![add(2, 2), add(4, 4)]));
     }
 
     #[test]

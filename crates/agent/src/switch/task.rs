@@ -181,7 +181,7 @@ impl Task {
         if !self.connected || self.flight.is_some() || self.retry.is_some() {
             return;
         }
-        let Some(mods) = self.reconciler.next() else {
+        let Some(mods) = self.reconciler.next_bundle() else {
             return;
         };
         tracing::debug!(target: "ofctrl", "{} changes for the switch", mods.len());
