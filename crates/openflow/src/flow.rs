@@ -61,7 +61,11 @@ impl Flow {
     #[must_use]
     pub const fn new(table: u8, priority: u16, matches: Match, actions: Vec<Action>) -> Self {
         Self {
-            key: FlowKey { table, priority, matches },
+            key: FlowKey {
+                table,
+                priority,
+                matches,
+            },
             cookie: 0,
             actions,
             idle_timeout: 0,

@@ -35,8 +35,8 @@ pub use error::Error;
 pub use field::{Field, FieldValue, Subfield};
 pub use flow::{Flow, FlowFlags, FlowKey};
 pub use group::{Bucket, Group, GroupKind};
-pub use message::Message;
 pub use matching::{Match, MissingPrerequisite};
+pub use message::Message;
 pub use port::Port;
 
 /// The protocol version of every message written by this crate.

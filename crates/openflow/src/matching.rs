@@ -42,7 +42,10 @@ impl Match {
     /// Matches every packet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { fields: Vec::new(), opaque: Vec::new() }
+        Self {
+            fields: Vec::new(),
+            opaque: Vec::new(),
+        }
     }
 
     /// Whether every packet matches.
@@ -70,7 +73,9 @@ impl Match {
     /// The value of a field all of whose bits are fixed.
     #[must_use]
     pub fn exact(&self, field: Field) -> Option<u128> {
-        self.get(field).filter(|f| f.is_exact()).map(FieldValue::value)
+        self.get(field)
+            .filter(|f| f.is_exact())
+            .map(FieldValue::value)
     }
 
     fn position(&self, field: Field) -> Result<usize, usize> {
@@ -144,9 +149,11 @@ impl Match {
             Needs::NdSolicit => (Some(ETH_IPV6), Some(58), Some(135)),
             Needs::NdAdvert => (Some(ETH_IPV6), Some(58), Some(136)),
         };
-        for (field, value) in
-            [(Field::EthType, eth_type), (Field::IpProto, protocol), (Field::Icmpv6Type, icmp_type)]
-        {
+        for (field, value) in [
+            (Field::EthType, eth_type),
+            (Field::IpProto, protocol),
+            (Field::Icmpv6Type, icmp_type),
+        ] {
             if let Some(value) = value
                 && self.get(field).is_none()
             {
@@ -162,19 +169,27 @@ impl Match {
     pub fn check(&self) -> Result<(), MissingPrerequisite> {
         let missing = |f: &&FieldValue| !self.satisfies(f.field().info().needs);
         match self.fields.iter().find(missing) {
-            Some(f) => Err(MissingPrerequisite { field: f.field(), needs: f.field().info().needs }),
+            Some(f) => Err(MissingPrerequisite {
+                field: f.field(),
+                needs: f.field().info().needs,
+            }),
             None => Ok(()),
         }
     }
 
     fn satisfies(&self, needs: Needs) -> bool {
-        let eth = |types: &[u128]| self.exact(Field::EthType).is_some_and(|t| types.contains(&t));
+        let eth = |types: &[u128]| {
+            self.exact(Field::EthType)
+                .is_some_and(|t| types.contains(&t))
+        };
         let proto = |p: u128| self.exact(Field::IpProto) == Some(p);
         let ip = &[ETH_IPV4, ETH_IPV6];
         let nd = |types: &[u128]| {
             eth(&[ETH_IPV6])
                 && proto(58)
-                && self.exact(Field::Icmpv6Type).is_some_and(|t| types.contains(&t))
+                && self
+                    .exact(Field::Icmpv6Type)
+                    .is_some_and(|t| types.contains(&t))
         };
         match needs {
             Needs::None => true,
@@ -210,7 +225,11 @@ impl Match {
     /// Fixes some bits of a field.
     #[must_use]
     pub fn with_masked(self, field: Field, value: impl IntoValue, mask: impl IntoValue) -> Self {
-        self.with_value(FieldValue::masked(field, value.into_value(), mask.into_value()))
+        self.with_value(FieldValue::masked(
+            field,
+            value.into_value(),
+            mask.into_value(),
+        ))
     }
 
     /// Fixes what `entry` says.
@@ -347,11 +366,16 @@ impl Match {
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let kind = reader.u16()?;
         if kind != 1 {
-            return Err(Error::BadValue { what: "match type", value: kind.into() });
+            return Err(Error::BadValue {
+                what: "match type",
+                value: kind.into(),
+            });
         }
         let length = usize::from(reader.u16()?);
-        let entries =
-            length.checked_sub(4).ok_or(Error::BadLength { what: "match", length })?;
+        let entries = length.checked_sub(4).ok_or(Error::BadLength {
+            what: "match",
+            length,
+        })?;
         let out = Self::read_entries(&mut reader.sub(entries)?)?;
         reader.skip_padding(length.next_multiple_of(8) - length);
         Ok(out)

@@ -31,13 +31,21 @@ impl Port {
     /// The port of a 16-bit number, as in OpenFlow 1.0 and the Nicira extensions.
     #[must_use]
     pub const fn from_u16(number: u16) -> Self {
-        if number >= 0xff00 { Self(0xffff_0000 | number as u32) } else { Self(number as u32) }
+        if number >= 0xff00 {
+            Self(0xffff_0000 | number as u32)
+        } else {
+            Self(number as u32)
+        }
     }
 
     /// The 16-bit number; a port that has none becomes "no port".
     #[must_use]
     pub const fn to_u16(self) -> u16 {
-        if self.0 < 0xff00 || self.0 >= 0xffff_ff00 { (self.0 & 0xffff) as u16 } else { 0xffff }
+        if self.0 < 0xff00 || self.0 >= 0xffff_ff00 {
+            (self.0 & 0xffff) as u16
+        } else {
+            0xffff
+        }
     }
 
     /// The name that `ovs-ofctl` uses for a reserved port.

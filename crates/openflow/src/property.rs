@@ -18,9 +18,13 @@ impl<'a, 'b> Properties<'a, 'b> {
     fn step(&mut self) -> Result<(u16, Reader<'a>)> {
         let kind = self.reader.u16()?;
         let length = usize::from(self.reader.u16()?);
-        let value = length.checked_sub(4).ok_or(Error::BadLength { what: "property", length })?;
+        let value = length.checked_sub(4).ok_or(Error::BadLength {
+            what: "property",
+            length,
+        })?;
         let value = self.reader.sub(value)?;
-        self.reader.skip_padding(length.next_multiple_of(8) - length);
+        self.reader
+            .skip_padding(length.next_multiple_of(8) - length);
         Ok((kind, value))
     }
 }

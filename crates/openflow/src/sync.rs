@@ -112,7 +112,10 @@ impl State {
         groups: impl IntoIterator<Item = Group>,
     ) -> Self {
         Self {
-            flows: flows.into_iter().map(|flow| (flow.key.clone(), flow)).collect(),
+            flows: flows
+                .into_iter()
+                .map(|flow| (flow.key.clone(), flow))
+                .collect(),
             groups: groups.into_iter().map(|group| (group.id, group)).collect(),
         }
     }
@@ -125,14 +128,20 @@ impl State {
         keys.dedup();
         let flows = keys.into_iter().filter_map(|key| {
             let (old, new) = (actual.flows.get(key), self.flows.get(key));
-            (old != new).then(|| FlowChange { old: old.cloned(), new: new.cloned() })
+            (old != new).then(|| FlowChange {
+                old: old.cloned(),
+                new: new.cloned(),
+            })
         });
         let mut ids: Vec<_> = self.groups.keys().chain(actual.groups.keys()).collect();
         ids.sort_unstable();
         ids.dedup();
         let groups = ids.into_iter().filter_map(|id| {
             let (old, new) = (actual.groups.get(id), self.groups.get(id));
-            (old != new).then(|| GroupChange { old: old.cloned(), new: new.cloned() })
+            (old != new).then(|| GroupChange {
+                old: old.cloned(),
+                new: new.cloned(),
+            })
         });
         order(flows, groups)
     }
@@ -143,7 +152,8 @@ impl State {
         match change {
             Mod::Flow(change) => match change.command {
                 FlowCommand::Add => {
-                    self.flows.insert(change.flow.key.clone(), change.flow.clone());
+                    self.flows
+                        .insert(change.flow.key.clone(), change.flow.clone());
                 }
                 FlowCommand::DeleteStrict => {
                     self.flows.remove(&change.flow.key);
@@ -171,17 +181,28 @@ mod tests {
     use crate::matching::Match;
 
     fn flow(reg: u32, group: Option<u32>) -> Flow {
-        Flow::new(3, 7, Match::new().reg(1, reg), group.map(Action::Group).into_iter().collect())
+        Flow::new(
+            3,
+            7,
+            Match::new().reg(1, reg),
+            group.map(Action::Group).into_iter().collect(),
+        )
     }
 
     fn group(id: u32) -> Group {
-        Group { id, ..Group::default() }
+        Group {
+            id,
+            ..Group::default()
+        }
     }
 
     #[test]
     fn groups_come_first_and_what_goes_goes_last() {
         let desired = State::new([flow(1, Some(5)), flow(2, None)], [group(5)]);
-        let actual = State::new([flow(1, Some(4)), flow(2, None), flow(3, Some(4))], [group(4)]);
+        let actual = State::new(
+            [flow(1, Some(4)), flow(2, None), flow(3, Some(4))],
+            [group(4)],
+        );
         let mods = desired.diff(&actual);
         assert_eq!(
             mods,

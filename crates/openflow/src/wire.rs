@@ -27,10 +27,10 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn take(&mut self, n: usize) -> Result<&'a [u8]> {
-        let (head, tail) = self
-            .bytes
-            .split_at_checked(n)
-            .ok_or(Error::Truncated { wanted: n, left: self.bytes.len() })?;
+        let (head, tail) = self.bytes.split_at_checked(n).ok_or(Error::Truncated {
+            wanted: n,
+            left: self.bytes.len(),
+        })?;
         self.bytes = tail;
         Ok(head)
     }
@@ -75,9 +75,15 @@ impl<'a> Reader<'a> {
     /// A big-endian number of `n` bytes, at most sixteen.
     pub(crate) fn uint(&mut self, n: usize) -> Result<u128> {
         if n > 16 {
-            return Err(Error::BadLength { what: "value", length: n });
+            return Err(Error::BadLength {
+                what: "value",
+                length: n,
+            });
         }
-        Ok(self.take(n)?.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte)))
+        Ok(self
+            .take(n)?
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | u128::from(*byte)))
     }
 }
 
@@ -85,7 +91,14 @@ impl<'a> Reader<'a> {
 /// ASCII; a byte that is not becomes a question mark.
 pub(crate) fn fixed_name(bytes: &[u8]) -> String {
     let name = bytes.iter().take_while(|byte| **byte != 0);
-    name.map(|byte| if byte.is_ascii() { char::from(*byte) } else { '?' }).collect()
+    name.map(|byte| {
+        if byte.is_ascii() {
+            char::from(*byte)
+        } else {
+            '?'
+        }
+    })
+    .collect()
 }
 
 /// A growing message.

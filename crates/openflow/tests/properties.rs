@@ -1,6 +1,9 @@
 //! Whatever the bytes, decoding ends well; and what was decoded once is the same for ever after.
 
-use openflow::action::{Controller, Ct, CtZone, Learn, LearnSource, LearnSpec, LearnTarget, Nat, NatDirection, NatRange};
+use openflow::action::{
+    Controller, Ct, CtZone, Learn, LearnSource, LearnSpec, LearnTarget, Nat, NatDirection, NatRange,
+};
+use openflow::group::SelectionMethod;
 use openflow::message::multipart::{FlowCounters, FlowDesc, FlowQuery, Part, TableStats};
 use openflow::message::{
     AsyncConfig, BundleAdd, BundleControl, BundleControlKind, BundleFlags, CtFlushZone,
@@ -9,7 +12,6 @@ use openflow::message::{
     PacketOut, PortDesc, PortReason, PortStatus, Role, RoleMessage, SetControllerId,
     SetPacketInFormat, SwitchConfig, TlvMap, TlvTable, TlvTableMod,
 };
-use openflow::group::SelectionMethod;
 use openflow::session::{Config, Session};
 use openflow::{Action, Bucket, Field, FieldValue, Flow, Group, GroupKind, Match, Message, Port};
 use proptest::prelude::*;
@@ -38,10 +40,22 @@ fn matches() -> impl Strategy<Value = Match> {
 }
 
 fn nat() -> impl Strategy<Value = Action> {
-    (any::<Option<bool>>(), any::<u32>(), any::<Option<u32>>(), any::<Option<(u16, Option<u16>)>>(), any::<[bool; 3]>())
+    (
+        any::<Option<bool>>(),
+        any::<u32>(),
+        any::<Option<u32>>(),
+        any::<Option<(u16, Option<u16>)>>(),
+        any::<[bool; 3]>(),
+    )
         .prop_map(|(source, min, max, ports, [persistent, hash, random])| {
             Action::Nat(Box::new(Nat {
-                direction: source.map(|s| if s { NatDirection::Source } else { NatDirection::Destination }),
+                direction: source.map(|s| {
+                    if s {
+                        NatDirection::Source
+                    } else {
+                        NatDirection::Destination
+                    }
+                }),
                 range: Some(NatRange::V4(min.into(), max.map(Into::into))),
                 ports,
                 persistent,
@@ -63,14 +77,28 @@ fn learn() -> impl Strategy<Value = Action> {
             1 => LearnTarget::Load(Field::XReg(2).slice(0, bits)),
             _ => LearnTarget::Output,
         };
-        LearnSpec { bits, source, target }
+        LearnSpec {
+            bits,
+            source,
+            target,
+        }
     });
-    (any::<(u16, u16, u64, u8, u32)>(), proptest::collection::vec(spec, 0..5)).prop_map(
-        |((idle_timeout, priority, cookie, table, limit), specs)| {
-            let learn = Learn { idle_timeout, priority, cookie, table, limit, specs, ..Learn::default() };
-            Action::Learn(Box::new(learn))
-        },
+    (
+        any::<(u16, u16, u64, u8, u32)>(),
+        proptest::collection::vec(spec, 0..5),
     )
+        .prop_map(|((idle_timeout, priority, cookie, table, limit), specs)| {
+            let learn = Learn {
+                idle_timeout,
+                priority,
+                cookie,
+                table,
+                limit,
+                specs,
+                ..Learn::default()
+            };
+            Action::Learn(Box::new(learn))
+        })
 }
 
 fn plain_action() -> impl Strategy<Value = Action> {
@@ -82,18 +110,33 @@ fn plain_action() -> impl Strategy<Value = Action> {
             table: table.filter(|table| *table != 255),
             ct
         }),
-        (any::<u32>(), any::<u8>(), any::<u8>())
-            .prop_map(|(id, clause, clauses)| Action::Conjunction { id, clause, clauses }),
+        (any::<u32>(), any::<u8>(), any::<u8>()).prop_map(|(id, clause, clauses)| {
+            Action::Conjunction {
+                id,
+                clause,
+                clauses,
+            }
+        }),
         any::<u32>().prop_map(Action::Group),
         Just(Action::DecTtl),
         Just(Action::CtClear),
         proptest::collection::vec(any::<u16>(), 0..5).prop_map(Action::DecTtlTo),
-        (proptest::collection::vec(any::<u8>(), 0..40), any::<bool>(), any::<u16>(), any::<Option<u32>>()).prop_map(
-            |(userdata, pause, controller_id, meter_id)| {
+        (
+            proptest::collection::vec(any::<u8>(), 0..40),
+            any::<bool>(),
+            any::<u16>(),
+            any::<Option<u32>>()
+        )
+            .prop_map(|(userdata, pause, controller_id, meter_id)| {
                 let default = Controller::default();
-                Action::Controller(Box::new(Controller { userdata, pause, controller_id, meter_id, ..default }))
-            }
-        ),
+                Action::Controller(Box::new(Controller {
+                    userdata,
+                    pause,
+                    controller_id,
+                    meter_id,
+                    ..default
+                }))
+            }),
         nat(),
         learn(),
         (field(), field()).prop_map(|(from, to)| Action::mov(from.slice(0, 1), to.slice(0, 1))),
@@ -104,13 +147,21 @@ fn action() -> impl Strategy<Value = Action> {
     plain_action().prop_recursive(3, 16, 4, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Action::Clone),
-            (proptest::collection::vec(inner, 0..4), any::<u16>(), any::<Option<u8>>()).prop_map(
-                |(actions, zone, table)| {
+            (
+                proptest::collection::vec(inner, 0..4),
+                any::<u16>(),
+                any::<Option<u8>>()
+            )
+                .prop_map(|(actions, zone, table)| {
                     let zone = CtZone::Immediate(zone);
                     let table = table.filter(|table| *table != 255);
-                    Action::Ct(Box::new(Ct { zone, table, actions, ..Ct::default() }))
-                }
-            ),
+                    Action::Ct(Box::new(Ct {
+                        zone,
+                        table,
+                        actions,
+                        ..Ct::default()
+                    }))
+                }),
         ]
     })
 }
@@ -120,13 +171,21 @@ fn actions() -> impl Strategy<Value = Vec<Action>> {
 }
 
 fn flow() -> impl Strategy<Value = Flow> {
-    (any::<u8>(), any::<u16>(), matches(), actions(), any::<u64>(), any::<u16>()).prop_map(
-        |(table, priority, matches, actions, cookie, idle_timeout)| Flow {
-            cookie,
-            idle_timeout,
-            ..Flow::new(table, priority, matches, actions)
-        },
+    (
+        any::<u8>(),
+        any::<u16>(),
+        matches(),
+        actions(),
+        any::<u64>(),
+        any::<u16>(),
     )
+        .prop_map(
+            |(table, priority, matches, actions, cookie, idle_timeout)| Flow {
+                cookie,
+                idle_timeout,
+                ..Flow::new(table, priority, matches, actions)
+            },
+        )
 }
 
 fn group() -> impl Strategy<Value = Group> {
@@ -137,8 +196,12 @@ fn group() -> impl Strategy<Value = Group> {
         watch_group: (id % 3 == 0).then_some(4),
         actions,
     });
-    (any::<u32>(), proptest::collection::vec(bucket, 0..4), any::<u64>()).prop_map(
-        |(id, buckets, param)| Group {
+    (
+        any::<u32>(),
+        proptest::collection::vec(bucket, 0..4),
+        any::<u64>(),
+    )
+        .prop_map(|(id, buckets, param)| Group {
             id,
             kind: GroupKind::Select,
             buckets,
@@ -147,8 +210,7 @@ fn group() -> impl Strategy<Value = Group> {
                 param,
                 fields: vec![(Field::IpSrc, 0xffff_ffff), (Field::IpProto, 0xff)],
             }),
-        },
-    )
+        })
 }
 
 fn port() -> PortDesc {
@@ -165,13 +227,22 @@ fn port() -> PortDesc {
 /// Messages that hold nothing random.
 fn small() -> Vec<Message> {
     let data: Box<[u8]> = [6, 14, 0, 8, 0, 0, 0, 9].into();
-    let map = TlvMap { class: 0x102, kind: 0x80, length: 4, index: 3 };
+    let map = TlvMap {
+        class: 0x102,
+        kind: 0x80,
+        length: 4,
+        index: 3,
+    };
     let meter = Meter {
         id: 3,
         flags: Meter::PACKETS,
         bands: vec![
             MeterBand::Drop { rate: 1, burst: 2 },
-            MeterBand::DscpRemark { rate: 3, burst: 4, level: 5 },
+            MeterBand::DscpRemark {
+                rate: 3,
+                burst: 4,
+                level: 5,
+            },
         ],
     };
     let reply = |part| Message::MultipartReply(MultipartReply { more: true, part });
@@ -179,64 +250,140 @@ fn small() -> Vec<Message> {
     let flags = BundleFlags::ATOMIC_ORDERED;
     vec![
         Message::Hello(Hello::default()),
-        Message::Error(ErrorMessage { kind: 1, code: 6, experimenter: None, data: data.clone() }),
-        Message::Error(ErrorMessage { kind: 0xffff, code: 4, experimenter: Some(0x2320), data: data.clone() }),
+        Message::Error(ErrorMessage {
+            kind: 1,
+            code: 6,
+            experimenter: None,
+            data: data.clone(),
+        }),
+        Message::Error(ErrorMessage {
+            kind: 0xffff,
+            code: 4,
+            experimenter: Some(0x2320),
+            data: data.clone(),
+        }),
         Message::EchoRequest(data.clone()),
         Message::EchoReply(Box::default()),
         Message::FeaturesRequest,
-        Message::Features(Features { datapath_id: 1, buffers: 2, tables: 3, auxiliary: 4, capabilities: 5 }),
+        Message::Features(Features {
+            datapath_id: 1,
+            buffers: 2,
+            tables: 3,
+            auxiliary: 4,
+            capabilities: 5,
+        }),
         Message::GetConfigRequest,
-        Message::Config(SwitchConfig { flags: 1, miss_send_len: 128 }),
-        Message::SetConfig(SwitchConfig { flags: 0, miss_send_len: 0xffff }),
-        Message::PortStatus(PortStatus { reason: PortReason::Modified, port: port() }),
+        Message::Config(SwitchConfig {
+            flags: 1,
+            miss_send_len: 128,
+        }),
+        Message::SetConfig(SwitchConfig {
+            flags: 0,
+            miss_send_len: 0xffff,
+        }),
+        Message::PortStatus(PortStatus {
+            reason: PortReason::Modified,
+            port: port(),
+        }),
         ask(MultipartRequest::Flows(FlowQuery::default())),
         ask(MultipartRequest::Tables),
         ask(MultipartRequest::Groups(Group::ALL)),
         ask(MultipartRequest::Meters(Meter::ALL)),
         ask(MultipartRequest::Ports(Port::ANY)),
-        ask(MultipartRequest::Unknown { kind: 11, flags: 1, body: data.clone() }),
-        reply(Part::Tables(vec![TableStats { table: 1, active: 2, lookups: 3, matched: 4 }])),
+        ask(MultipartRequest::Unknown {
+            kind: 11,
+            flags: 1,
+            body: data.clone(),
+        }),
+        reply(Part::Tables(vec![TableStats {
+            table: 1,
+            active: 2,
+            lookups: 3,
+            matched: 4,
+        }])),
         reply(Part::Meters(vec![meter.clone(), Meter::default()])),
         reply(Part::Ports(vec![port(), port()])),
-        reply(Part::Unknown { kind: 0, body: data.clone() }),
+        reply(Part::Unknown {
+            kind: 0,
+            body: data.clone(),
+        }),
         Message::BarrierRequest,
         Message::BarrierReply,
-        Message::RoleRequest(RoleMessage { role: Role::Primary, short_id: 0, generation: 9 }),
-        Message::RoleReply(RoleMessage { role: Role::Unknown(9), short_id: 2, generation: 9 }),
+        Message::RoleRequest(RoleMessage {
+            role: Role::Primary,
+            short_id: 0,
+            generation: 9,
+        }),
+        Message::RoleReply(RoleMessage {
+            role: Role::Unknown(9),
+            short_id: 2,
+            generation: 9,
+        }),
         Message::GetAsyncRequest,
-        Message::AsyncConfig(AsyncConfig { masks: vec![(AsyncConfig::PACKET_IN, 7)] }),
-        Message::SetAsyncConfig(AsyncConfig { masks: vec![(1, 2), (3, 4)] }),
-        Message::MeterMod(MeterMod { command: MeterCommand::Modify, meter }),
-        Message::BundleControl(BundleControl { id: 1, kind: BundleControlKind::CommitRequest, flags }),
-        Message::BundleAdd(BundleAdd { id: 1, flags, message: data.clone() }),
+        Message::AsyncConfig(AsyncConfig {
+            masks: vec![(AsyncConfig::PACKET_IN, 7)],
+        }),
+        Message::SetAsyncConfig(AsyncConfig {
+            masks: vec![(1, 2), (3, 4)],
+        }),
+        Message::MeterMod(MeterMod {
+            command: MeterCommand::Modify,
+            meter,
+        }),
+        Message::BundleControl(BundleControl {
+            id: 1,
+            kind: BundleControlKind::CommitRequest,
+            flags,
+        }),
+        Message::BundleAdd(BundleAdd {
+            id: 1,
+            flags,
+            message: data.clone(),
+        }),
         Message::SetPacketInFormat(SetPacketInFormat::NXT_PACKET_IN2),
         Message::SetControllerId(SetControllerId { id: 5 }),
         Message::TlvTableMod(TlvTableMod::Add(vec![map])),
         Message::TlvTableMod(TlvTableMod::Clear),
         Message::TlvTableRequest,
-        Message::TlvTable(TlvTable { max_space: 256, max_fields: 64, maps: vec![map, map] }),
+        Message::TlvTable(TlvTable {
+            max_space: 256,
+            max_fields: 64,
+            maps: vec![map, map],
+        }),
         Message::CtFlushZone(CtFlushZone { zone: 65535 }),
-        Message::Unknown { kind: 99, body: data.clone() },
-        Message::Unknown { kind: 4, body: data },
+        Message::Unknown {
+            kind: 99,
+            body: data.clone(),
+        },
+        Message::Unknown {
+            kind: 4,
+            body: data,
+        },
     ]
 }
 
 fn packet_in() -> impl Strategy<Value = PacketIn> {
     let bytes = || proptest::collection::vec(any::<u8>(), 0..60);
-    (bytes(), bytes(), matches(), any::<(Option<u8>, Option<u64>, Option<u8>, Option<u32>)>()).prop_map(
-        |(packet, userdata, metadata, (table, cookie, reason, full_len))| PacketIn {
-            continuation: (!packet.is_empty()).then(|| packet.clone().into()),
-            other: vec![(77, [1, 2, 3].into())],
-            buffer: full_len,
-            packet,
-            full_len,
-            table,
-            cookie,
-            reason,
-            metadata,
-            userdata,
-        },
+    (
+        bytes(),
+        bytes(),
+        matches(),
+        any::<(Option<u8>, Option<u64>, Option<u8>, Option<u32>)>(),
     )
+        .prop_map(
+            |(packet, userdata, metadata, (table, cookie, reason, full_len))| PacketIn {
+                continuation: (!packet.is_empty()).then(|| packet.clone().into()),
+                other: vec![(77, [1, 2, 3].into())],
+                buffer: full_len,
+                packet,
+                full_len,
+                table,
+                cookie,
+                reason,
+                metadata,
+                userdata,
+            },
+        )
 }
 
 fn message() -> impl Strategy<Value = Message> {
@@ -244,25 +391,51 @@ fn message() -> impl Strategy<Value = Message> {
         proptest::sample::select(small()),
         flow().prop_map(|flow| Message::FlowMod(Box::new(FlowMod::add(flow)))),
         (flow(), any::<u64>()).prop_map(|(flow, n)| {
-            let flow_mod = FlowMod { cookie_mask: n, out_port: Some(Port(1)), ..FlowMod::delete(flow.key) };
+            let flow_mod = FlowMod {
+                cookie_mask: n,
+                out_port: Some(Port(1)),
+                ..FlowMod::delete(flow.key)
+            };
             Message::FlowMod(Box::new(flow_mod))
         }),
         group().prop_map(|group| {
             Message::GroupMod(Box::new(GroupMod::new(GroupCommand::AddOrModify, group)))
         }),
         proptest::collection::vec(group(), 0..3).prop_map(|groups| {
-            Message::MultipartReply(MultipartReply { more: false, part: Part::Groups(groups) })
+            Message::MultipartReply(MultipartReply {
+                more: false,
+                part: Part::Groups(groups),
+            })
         }),
-        (proptest::collection::vec(flow(), 0..3), any::<Option<u64>>()).prop_map(|(flows, packets)| {
-            let counters = FlowCounters { packets, duration: Some((1, 2)), ..FlowCounters::default() };
-            let flows = flows.into_iter().map(|flow| FlowDesc { flow, counters }).collect();
-            Message::MultipartReply(MultipartReply { more: false, part: Part::Flows(flows) })
-        }),
+        (
+            proptest::collection::vec(flow(), 0..3),
+            any::<Option<u64>>()
+        )
+            .prop_map(|(flows, packets)| {
+                let counters = FlowCounters {
+                    packets,
+                    duration: Some((1, 2)),
+                    ..FlowCounters::default()
+                };
+                let flows = flows
+                    .into_iter()
+                    .map(|flow| FlowDesc { flow, counters })
+                    .collect();
+                Message::MultipartReply(MultipartReply {
+                    more: false,
+                    part: Part::Flows(flows),
+                })
+            }),
         packet_in().prop_map(|packet| Message::PacketIn(Box::new(packet))),
         packet_in().prop_map(|packet| Message::Resume(Box::new(packet))),
         (packet_in(), actions()).prop_map(|(packet, actions)| {
             let metadata = packet.metadata.in_port(3);
-            Message::PacketOut(PacketOut { buffer: None, metadata, actions, packet: packet.packet })
+            Message::PacketOut(PacketOut {
+                buffer: None,
+                metadata,
+                actions,
+                packet: packet.packet,
+            })
         }),
         packet_in().prop_map(|packet| Message::PacketInStandard(PacketInStandard {
             cookie: 4,
@@ -271,7 +444,11 @@ fn message() -> impl Strategy<Value = Message> {
             ..PacketInStandard::default()
         })),
         flow().prop_map(|flow| {
-            Message::FlowRemoved(FlowRemoved { key: flow.key, cookie: 3, ..FlowRemoved::default() })
+            Message::FlowRemoved(FlowRemoved {
+                key: flow.key,
+                cookie: 3,
+                ..FlowRemoved::default()
+            })
         }),
     ]
 }
@@ -387,7 +564,11 @@ fn actions_nested_beyond_reason_are_kept_as_bytes() {
         action = Action::Clone(vec![action]);
     }
     let flow = Flow::new(0, 0, Match::new(), vec![action]);
-    let bytes = Message::FlowMod(Box::new(FlowMod::add(flow))).encode(1).unwrap();
-    let (_, Message::FlowMod(read)) = Message::decode(&bytes).unwrap() else { panic!("a flow") };
+    let bytes = Message::FlowMod(Box::new(FlowMod::add(flow)))
+        .encode(1)
+        .unwrap();
+    let (_, Message::FlowMod(read)) = Message::decode(&bytes).unwrap() else {
+        panic!("a flow")
+    };
     assert_eq!(Message::FlowMod(read).encode(1).unwrap(), bytes);
 }

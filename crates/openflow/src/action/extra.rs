@@ -1,8 +1,6 @@
 //! The binary form of the extensions that have many plain arguments.
 
-use super::wire::{
-    extended, nicira, pack, read_short_field, unknown, write_short_field,
-};
+use super::wire::{extended, nicira, pack, read_short_field, unknown, write_short_field};
 use super::{Action, Bundle, BundleAlgorithm, Controller, HashFields, Multipath, Sample};
 use crate::error::Result;
 use crate::port::Port;
@@ -12,7 +10,10 @@ use crate::wire::{Put, Reader};
 pub(super) fn read_dec_ttl(body: &mut Reader<'_>) -> Result<Action> {
     let count = body.u16()?;
     body.skip(4)?;
-    (0..count).map(|_| body.u16()).collect::<Result<_>>().map(Action::DecTtlTo)
+    (0..count)
+        .map(|_| body.u16())
+        .collect::<Result<_>>()
+        .map(Action::DecTtlTo)
 }
 
 pub(super) fn read_sample(body: &mut Reader<'_>, long: bool) -> Result<Action> {
@@ -49,11 +50,20 @@ pub(super) fn read_bundle(body: &mut Reader<'_>, load: bool) -> Result<Action> {
     let count = body.u16()?;
     let packed = body.u16()?;
     let mut place = body.sub(4)?;
-    let destination = load.then(|| read_short_field(&mut place, packed)).transpose()?;
+    let destination = load
+        .then(|| read_short_field(&mut place, packed))
+        .transpose()?;
     body.skip(4)?;
-    let members =
-        (0..count).map(|_| body.u16().map(Port::from_u16)).collect::<Result<_>>()?;
-    Ok(Action::Bundle(Box::new(Bundle { algorithm, fields, basis, members, destination })))
+    let members = (0..count)
+        .map(|_| body.u16().map(Port::from_u16))
+        .collect::<Result<_>>()?;
+    Ok(Action::Bundle(Box::new(Bundle {
+        algorithm,
+        fields,
+        basis,
+        members,
+        destination,
+    })))
 }
 
 pub(super) fn read_multipath(body: &mut Reader<'_>) -> Result<Action> {
@@ -66,7 +76,14 @@ pub(super) fn read_multipath(body: &mut Reader<'_>) -> Result<Action> {
     body.skip(2)?;
     let packed = body.u16()?;
     let destination = read_short_field(body, packed)?;
-    let multipath = Multipath { fields, basis, algorithm, max_link, argument, destination };
+    let multipath = Multipath {
+        fields,
+        basis,
+        algorithm,
+        max_link,
+        argument,
+        destination,
+    };
     Ok(Action::Multipath(Box::new(multipath)))
 }
 
@@ -74,7 +91,12 @@ pub(super) fn read_controller(body: &mut Reader<'_>) -> Result<Action> {
     let max_len = body.u16()?;
     let controller_id = body.u16()?;
     let reason = body.u8()?;
-    let controller = Controller { max_len, controller_id, reason, ..Controller::default() };
+    let controller = Controller {
+        max_len,
+        controller_id,
+        reason,
+        ..Controller::default()
+    };
     Ok(Action::Controller(Box::new(controller)))
 }
 
@@ -110,7 +132,9 @@ fn write_controller(out: &mut Vec<u8>, controller: &Controller) {
         out.zeros(6);
         if controller.max_len != default.max_len {
             // A property of 16 bits is four bytes long, in all of OpenFlow.
-            put_property(out, MAX_LEN, |out| out.u32(u32::from(controller.max_len) << 16));
+            put_property(out, MAX_LEN, |out| {
+                out.u32(u32::from(controller.max_len) << 16);
+            });
         }
         if controller.controller_id != default.controller_id {
             put_property(out, CONTROLLER_ID, |out| {
@@ -153,23 +177,31 @@ fn write_sample(out: &mut Vec<u8>, sample: &Sample) {
 
 fn write_bundle(out: &mut Vec<u8>, bundle: &Bundle) {
     let load = bundle.destination.is_some();
-    extended(out, if load { nicira::BUNDLE_LOAD } else { nicira::BUNDLE }, |out| {
-        out.u16(match bundle.algorithm {
-            BundleAlgorithm::ActiveBackup => 0,
-            BundleAlgorithm::Hrw => 1,
-            BundleAlgorithm::Unknown(other) => other,
-        });
-        out.u16(bundle.fields.0);
-        out.u16(bundle.basis);
-        out.u32(MEMBER_IN_PORT);
-        out.u16(u16::try_from(bundle.members.len()).unwrap_or(u16::MAX));
-        out.u16(bundle.destination.map_or(0, pack));
-        write_short_field(out, bundle.destination);
-        out.zeros(4);
-        for member in &bundle.members {
-            out.u16(member.to_u16());
-        }
-    });
+    extended(
+        out,
+        if load {
+            nicira::BUNDLE_LOAD
+        } else {
+            nicira::BUNDLE
+        },
+        |out| {
+            out.u16(match bundle.algorithm {
+                BundleAlgorithm::ActiveBackup => 0,
+                BundleAlgorithm::Hrw => 1,
+                BundleAlgorithm::Unknown(other) => other,
+            });
+            out.u16(bundle.fields.0);
+            out.u16(bundle.basis);
+            out.u32(MEMBER_IN_PORT);
+            out.u16(u16::try_from(bundle.members.len()).unwrap_or(u16::MAX));
+            out.u16(bundle.destination.map_or(0, pack));
+            write_short_field(out, bundle.destination);
+            out.zeros(4);
+            for member in &bundle.members {
+                out.u16(member.to_u16());
+            }
+        },
+    );
 }
 
 fn write_multipath(out: &mut Vec<u8>, multipath: &Multipath) {

@@ -31,7 +31,10 @@ pub(crate) fn read_instructions(reader: &mut Reader<'_>) -> Result<Vec<Action>> 
         let kind = header.u16()?;
         let length = usize::from(header.u16()?);
         if length < 8 || !length.is_multiple_of(8) {
-            return Err(Error::BadLength { what: "instruction", length });
+            return Err(Error::BadLength {
+                what: "instruction",
+                length,
+            });
         }
         let bytes = reader.take(length)?;
         let mut body = Reader::new(&bytes[4..]);
@@ -39,7 +42,10 @@ pub(crate) fn read_instructions(reader: &mut Reader<'_>) -> Result<Vec<Action>> 
             GOTO_TABLE => out.push(Action::GotoTable(body.u8()?)),
             WRITE_METADATA => {
                 body.skip(4)?;
-                out.push(Action::WriteMetadata { value: body.u64()?, mask: body.u64()? });
+                out.push(Action::WriteMetadata {
+                    value: body.u64()?,
+                    mask: body.u64()?,
+                });
             }
             WRITE_ACTIONS => {
                 body.skip(4)?;

@@ -3,8 +3,8 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::wire::{
-    begin_nicira, extended, finish, nicira, read_field, read_nested, read_short_field, unknown,
-    write_actions, write_field, write_short_field, pack,
+    begin_nicira, extended, finish, nicira, pack, read_field, read_nested, read_short_field,
+    unknown, write_actions, write_field, write_short_field,
 };
 use super::{
     Action, Ct, CtZone, Learn, LearnSource, LearnSpec, LearnTarget, Nat, NatDirection, NatRange,
@@ -87,9 +87,17 @@ pub(super) fn read_nat(body: &mut Reader<'_>) -> Result<Action> {
         (false, false) => None,
         (true, true) => return Err(unknown("nat flags", flags.into())),
     };
-    let mut v4 = |bit| has(bit).then(|| body.u32().map(Ipv4Addr::from_bits)).transpose();
+    let mut v4 = |bit| {
+        has(bit)
+            .then(|| body.u32().map(Ipv4Addr::from_bits))
+            .transpose()
+    };
     let (v4_min, v4_max) = (v4(HAS_V4_MIN)?, v4(HAS_V4_MAX)?);
-    let mut v6 = |bit| has(bit).then(|| body.array().map(Ipv6Addr::from)).transpose();
+    let mut v6 = |bit| {
+        has(bit)
+            .then(|| body.array().map(Ipv6Addr::from))
+            .transpose()
+    };
     let (v6_min, v6_max) = (v6(HAS_V6_MIN)?, v6(HAS_V6_MAX)?);
     let mut port = |bit| has(bit).then(|| body.u16()).transpose();
     let (port_min, port_max) = (port(HAS_PORT_MIN)?, port(HAS_PORT_MAX)?);
@@ -181,7 +189,11 @@ pub(super) fn read_learn(body: &mut Reader<'_>, limited: bool) -> Result<Action>
         let offset = body.u16()?;
         body.skip(2)?;
         if flags & LEARN_WRITE_RESULT != 0 {
-            learn.result = Some(Subfield { field: read_field(body)?, offset, bits: 1 });
+            learn.result = Some(Subfield {
+                field: read_field(body)?,
+                offset,
+                bits: 1,
+            });
         }
     }
     while body.len() >= 2 {
@@ -209,17 +221,32 @@ fn read_spec(body: &mut Reader<'_>, header: u16) -> Result<LearnSpec> {
         SPEC_OUTPUT => LearnTarget::Output,
         _ => return Err(unknown("learn specification", header.into())),
     };
-    Ok(LearnSpec { bits, source, target })
+    Ok(LearnSpec {
+        bits,
+        source,
+        target,
+    })
 }
 
 fn read_spec_field(body: &mut Reader<'_>, bits: u16) -> Result<Subfield> {
     let field = read_field(body)?;
-    Ok(Subfield { field, offset: body.u16()?, bits })
+    Ok(Subfield {
+        field,
+        offset: body.u16()?,
+        bits,
+    })
 }
 
 pub(super) fn write_learn(out: &mut Vec<u8>, learn: &Learn) {
     let limited = learn.limit != 0 || learn.result.is_some();
-    let start = begin_nicira(out, if limited { nicira::LEARN2 } else { nicira::LEARN });
+    let start = begin_nicira(
+        out,
+        if limited {
+            nicira::LEARN2
+        } else {
+            nicira::LEARN
+        },
+    );
     let flag = |set: bool, bit: u16| if set { bit } else { 0 };
     out.u16(learn.idle_timeout);
     out.u16(learn.hard_timeout);
@@ -267,7 +294,10 @@ fn write_spec(out: &mut Vec<u8>, spec: &LearnSpec) {
         field(source);
     }
     if let LearnSource::Value(value) = spec.source {
-        out.uint(value & ones(spec.bits.into()), 2 * usize::from(spec.bits).div_ceil(16));
+        out.uint(
+            value & ones(spec.bits.into()),
+            2 * usize::from(spec.bits).div_ceil(16),
+        );
     }
     if let LearnTarget::Match(target) | LearnTarget::Load(target) = &spec.target {
         write_field(out, *target);

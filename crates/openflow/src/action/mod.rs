@@ -163,13 +163,24 @@ impl Action {
     #[must_use]
     pub fn output(port: impl Into<Port>) -> Self {
         let port = port.into();
-        Self::Output { port, max_len: if port == Port::CONTROLLER { u16::MAX } else { 0 } }
+        Self::Output {
+            port,
+            max_len: if port == Port::CONTROLLER {
+                u16::MAX
+            } else {
+                0
+            },
+        }
     }
 
     /// Look up another table and come back.
     #[must_use]
     pub const fn resubmit(table: u8) -> Self {
-        Self::Resubmit { in_port: None, table: Some(table), ct: false }
+        Self::Resubmit {
+            in_port: None,
+            table: Some(table),
+            ct: false,
+        }
     }
 
     /// Write all of a field.
@@ -182,14 +193,24 @@ impl Action {
     #[must_use]
     pub fn load(value: impl IntoValue, destination: impl Into<Subfield>) -> Self {
         let destination = destination.into();
-        let value = value.into_value().checked_shl(destination.offset.into()).unwrap_or(0);
-        Self::SetField(FieldValue::masked(destination.field, value, destination.mask()))
+        let value = value
+            .into_value()
+            .checked_shl(destination.offset.into())
+            .unwrap_or(0);
+        Self::SetField(FieldValue::masked(
+            destination.field,
+            value,
+            destination.mask(),
+        ))
     }
 
     /// Copy from one field to another.
     #[must_use]
     pub fn mov(source: impl Into<Subfield>, destination: impl Into<Subfield>) -> Self {
-        Self::Move { source: source.into(), destination: destination.into() }
+        Self::Move {
+            source: source.into(),
+            destination: destination.into(),
+        }
     }
 
     /// The tunnel key of packets that leave through a tunnel port.

@@ -7,7 +7,9 @@
 use super::{Action, extra, large};
 use crate::NICIRA;
 use crate::error::{Error, Result};
-use crate::field::{Entry, Field, FieldValue, Subfield, read_entry, read_header, write_entry, write_header};
+use crate::field::{
+    Entry, Field, FieldValue, Subfield, read_entry, read_header, write_entry, write_header,
+};
 use crate::port::Port;
 use crate::wire::{Put, Reader};
 
@@ -84,11 +86,16 @@ pub(super) fn read_nested(reader: &mut Reader<'_>, depth: usize) -> Result<Vec<A
         let kind = header.u16()?;
         let length = usize::from(header.u16()?);
         if length < 8 || !length.is_multiple_of(8) {
-            return Err(Error::BadLength { what: "action", length });
+            return Err(Error::BadLength {
+                what: "action",
+                length,
+            });
         }
         let bytes = reader.take(length)?;
         let mut body = Reader::new(&bytes[4..]);
-        out.push(read_body(kind, &mut body, depth).unwrap_or_else(|_| Action::Unknown(bytes.into())));
+        out.push(
+            read_body(kind, &mut body, depth).unwrap_or_else(|_| Action::Unknown(bytes.into())),
+        );
     }
     Ok(out)
 }
@@ -131,9 +138,11 @@ fn read_body(kind: u16, body: &mut Reader<'_>, depth: usize) -> Result<Action> {
 
 fn read_nicira(subtype: u16, body: &mut Reader<'_>, depth: usize) -> Result<Action> {
     Ok(match subtype {
-        nicira::RESUBMIT => {
-            Action::Resubmit { in_port: in_port(body.u16()?), table: None, ct: false }
-        }
+        nicira::RESUBMIT => Action::Resubmit {
+            in_port: in_port(body.u16()?),
+            table: None,
+            ct: false,
+        },
         nicira::RESUBMIT_TABLE | nicira::RESUBMIT_TABLE_CT => Action::Resubmit {
             in_port: in_port(body.u16()?),
             table: Some(body.u8()?).filter(|table| *table != 255),
@@ -150,21 +159,36 @@ fn read_nicira(subtype: u16, body: &mut Reader<'_>, depth: usize) -> Result<Acti
         nicira::POP_QUEUE => Action::PopQueue,
         nicira::NOTE => Action::Note(body.rest().into()),
         nicira::EXIT => Action::Exit,
-        nicira::FIN_TIMEOUT => Action::FinTimeout { idle: body.u16()?, hard: body.u16()? },
+        nicira::FIN_TIMEOUT => Action::FinTimeout {
+            idle: body.u16()?,
+            hard: body.u16()?,
+        },
         nicira::PUSH => Action::Push(read_stack(body)?),
         nicira::POP => Action::Pop(read_stack(body)?),
         nicira::CONJUNCTION => {
             let (clause, clauses) = (body.u8()?, body.u8()?);
-            Action::Conjunction { id: body.u32()?, clause, clauses }
+            Action::Conjunction {
+                id: body.u32()?,
+                clause,
+                clauses,
+            }
         }
         nicira::OUTPUT_REG2 => {
             let (offset, bits) = unpack(body.u16()?);
             let max_len = body.u16()?;
-            Action::OutputReg { source: Subfield { field: read_field(body)?, offset, bits }, max_len }
+            Action::OutputReg {
+                source: Subfield {
+                    field: read_field(body)?,
+                    offset,
+                    bits,
+                },
+                max_len,
+            }
         }
-        nicira::OUTPUT_TRUNC => {
-            Action::OutputTrunc { port: Port::from_u16(body.u16()?), max_len: body.u32()? }
-        }
+        nicira::OUTPUT_TRUNC => Action::OutputTrunc {
+            port: Port::from_u16(body.u16()?),
+            max_len: body.u32()?,
+        },
         nicira::CLONE => {
             body.skip(6)?;
             Action::Clone(read_nested(body, depth + 1)?)
@@ -173,7 +197,11 @@ fn read_nicira(subtype: u16, body: &mut Reader<'_>, depth: usize) -> Result<Acti
         nicira::DEC_NSH_TTL => Action::DecNshTtl,
         nicira::CHECK_PKT_LARGER => {
             let (len, offset) = (body.u16()?, body.u16()?);
-            let destination = Subfield { field: read_field(body)?, offset, bits: 1 };
+            let destination = Subfield {
+                field: read_field(body)?,
+                offset,
+                bits: 1,
+            };
             Action::CheckPktLarger { len, destination }
         }
         nicira::DELETE_FIELD => Action::DeleteField(read_field(body)?),
@@ -194,7 +222,10 @@ fn read_nicira(subtype: u16, body: &mut Reader<'_>, depth: usize) -> Result<Acti
 }
 
 pub(super) fn unknown(what: &'static str, value: u32) -> Error {
-    Error::BadValue { what, value: value.into() }
+    Error::BadValue {
+        what,
+        value: value.into(),
+    }
 }
 
 fn in_port(number: u16) -> Option<Port> {
@@ -220,15 +251,27 @@ fn read_copy(body: &mut Reader<'_>) -> Result<Action> {
     let (from, to) = (body.u16()?, body.u16()?);
     body.skip(2)?;
     Ok(Action::Move {
-        source: Subfield { field: read_field(body)?, offset: from, bits },
-        destination: Subfield { field: read_field(body)?, offset: to, bits },
+        source: Subfield {
+            field: read_field(body)?,
+            offset: from,
+            bits,
+        },
+        destination: Subfield {
+            field: read_field(body)?,
+            offset: to,
+            bits,
+        },
     })
 }
 
 fn read_stack(body: &mut Reader<'_>) -> Result<Subfield> {
     let offset = body.u16()?;
     let field = read_field(body)?;
-    Ok(Subfield { field, offset, bits: body.u16()? })
+    Ok(Subfield {
+        field,
+        offset,
+        bits: body.u16()?,
+    })
 }
 
 /// Writes actions one after the other. Instructions among them are left out.
@@ -261,7 +304,10 @@ pub(super) fn finish(out: &mut Vec<u8>, start: usize) {
 /// Writes the header that names a field.
 pub(super) fn write_field(out: &mut Vec<u8>, field: Subfield) {
     let bytes = if field.field.is_variable() {
-        usize::from(field.offset + field.bits).div_ceil(32).clamp(1, 31) * 4
+        usize::from(field.offset + field.bits)
+            .div_ceil(32)
+            .clamp(1, 31)
+            * 4
     } else {
         usize::from(field.field.info().bytes)
     };
@@ -284,7 +330,10 @@ fn write_action(out: &mut Vec<u8>, action: &Action) {
         Action::Group(group) => plain(out, standard::GROUP, |out| out.u32(*group)),
         Action::DecTtl => plain(out, standard::DEC_TTL, |out| out.zeros(4)),
         Action::SetField(value) => plain(out, standard::SET_FIELD, |out| write_entry(out, value)),
-        Action::Move { source, destination } => plain(out, standard::COPY_FIELD, |out| {
+        Action::Move {
+            source,
+            destination,
+        } => plain(out, standard::COPY_FIELD, |out| {
             out.u16(destination.bits);
             out.u16(source.offset);
             out.u16(destination.offset);
@@ -313,7 +362,11 @@ fn write_extension(out: &mut Vec<u8>, action: &Action) {
             };
             extended(out, subtype, |out| {
                 out.u16(in_port.unwrap_or(Port::IN_PORT).to_u16());
-                out.u8(if subtype == nicira::RESUBMIT { 0 } else { table.unwrap_or(255) });
+                out.u8(if subtype == nicira::RESUBMIT {
+                    0
+                } else {
+                    table.unwrap_or(255)
+                });
                 out.zeros(3);
             });
         }
@@ -326,7 +379,11 @@ fn write_extension(out: &mut Vec<u8>, action: &Action) {
         }),
         Action::Push(field) => extended(out, nicira::PUSH, |out| write_stack(out, *field)),
         Action::Pop(field) => extended(out, nicira::POP, |out| write_stack(out, *field)),
-        Action::Conjunction { id, clause, clauses } => {
+        Action::Conjunction {
+            id,
+            clause,
+            clauses,
+        } => {
             extended(out, nicira::CONJUNCTION, |out| {
                 out.u8(*clause);
                 out.u8(*clauses);
@@ -356,7 +413,9 @@ fn write_extension(out: &mut Vec<u8>, action: &Action) {
             });
         }
         Action::DeleteField(field) => {
-            extended(out, nicira::DELETE_FIELD, |out| write_padded(out, field.whole(), 14));
+            extended(out, nicira::DELETE_FIELD, |out| {
+                write_padded(out, field.whole(), 14);
+            });
         }
         Action::Ct(ct) => large::write_ct(out, ct),
         Action::Nat(nat) => large::write_nat(out, nat),
@@ -403,7 +462,11 @@ pub(super) fn write_short_field(out: &mut Vec<u8>, field: Option<Subfield>) {
 /// Reads what [`write_short_field`] wrote: no field where the number is zero and so is the packed range.
 pub(super) fn read_short_field(body: &mut Reader<'_>, packed: u16) -> Result<Subfield> {
     let (offset, bits) = unpack(packed);
-    Ok(Subfield { field: read_field(body)?, offset, bits })
+    Ok(Subfield {
+        field: read_field(body)?,
+        offset,
+        bits,
+    })
 }
 
 /// The value of a field whose bits are all given, for tests and for callers that build by hand.

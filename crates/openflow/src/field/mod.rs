@@ -65,7 +65,9 @@ impl Class {
     /// The class of a header.
     #[must_use]
     pub fn from_code(class: u16, experimenter: Option<u32>) -> Option<Self> {
-        Self::ALL.into_iter().find(|c| c.code() == (class, experimenter))
+        Self::ALL
+            .into_iter()
+            .find(|c| c.code() == (class, experimenter))
     }
 }
 
@@ -187,7 +189,10 @@ impl Field {
     /// The field of a code point.
     #[must_use]
     pub fn from_code(class: Class, number: u8) -> Option<Self> {
-        BY_CODE[class as usize].get(usize::from(number)).copied().flatten()
+        BY_CODE[class as usize]
+            .get(usize::from(number))
+            .copied()
+            .flatten()
     }
 
     /// The class and number written in OpenFlow 1.5.
@@ -227,13 +232,21 @@ impl Field {
             Self::TunMetadata(_) => 32,
             _ => self.info().bits as u16,
         };
-        Subfield { field: self, offset: 0, bits }
+        Subfield {
+            field: self,
+            offset: 0,
+            bits,
+        }
     }
 
     /// The bits from `offset`, the lowest being bit zero, `bits` of them.
     #[must_use]
     pub const fn slice(self, offset: u16, bits: u16) -> Subfield {
-        Subfield { field: self, offset, bits }
+        Subfield {
+            field: self,
+            offset,
+            bits,
+        }
     }
 
     /// The name that sub-fields use in text, such as `NXM_NX_REG0`.
@@ -242,7 +255,11 @@ impl Field {
         let info = self.info();
         let legacy = |code: &&CodePoint| matches!(code.class, Class::Nxm0 | Class::Nxm1);
         let code = info.codes.iter().find(legacy).unwrap_or(&info.codes[0]);
-        if info.count > 1 { format!("{}{}", code.name, self.index()) } else { code.name.to_owned() }
+        if info.count > 1 {
+            format!("{}{}", code.name, self.index())
+        } else {
+            code.name.to_owned()
+        }
     }
 }
 
@@ -250,14 +267,22 @@ impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let info = self.info();
         f.write_str(info.name)?;
-        if info.count > 1 { write!(f, "{}", self.index()) } else { Ok(()) }
+        if info.count > 1 {
+            write!(f, "{}", self.index())
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// The lowest `bits` bits.
 #[must_use]
 pub(crate) const fn ones(bits: u32) -> u128 {
-    if bits >= 128 { u128::MAX } else { (1 << bits) - 1 }
+    if bits >= 128 {
+        u128::MAX
+    } else {
+        (1 << bits) - 1
+    }
 }
 
 /// A run of bits within a field: `Field[offset..offset+bits-1]`.
@@ -281,7 +306,11 @@ impl Subfield {
     /// The mask of these bits within the field.
     #[must_use]
     pub const fn mask(self) -> u128 {
-        if self.offset >= 128 { 0 } else { ones(self.bits as u32) << self.offset }
+        if self.offset >= 128 {
+            0
+        } else {
+            ones(self.bits as u32) << self.offset
+        }
     }
 }
 
@@ -327,7 +356,11 @@ impl FieldValue {
             Field::TunMetadata(_) => mask,
             _ => mask & field.full_mask(),
         };
-        Self { field, value: (value & mask).to_be_bytes(), mask: mask.to_be_bytes() }
+        Self {
+            field,
+            value: (value & mask).to_be_bytes(),
+            mask: mask.to_be_bytes(),
+        }
     }
 
     /// The field.
@@ -381,7 +414,8 @@ impl IntoValue for Ipv4Addr {
 
 impl IntoValue for [u8; 6] {
     fn into_value(self) -> u128 {
-        self.iter().fold(0, |sum, byte| sum << 8 | u128::from(*byte))
+        self.iter()
+            .fold(0, |sum, byte| sum << 8 | u128::from(*byte))
     }
 }
 

@@ -33,8 +33,13 @@ pub(crate) fn read_header(reader: &mut Reader<'_>) -> Result<Header> {
         }
         _ => None,
     };
-    let field = Class::from_code(class, experimenter).and_then(|c| Field::from_code(c, number >> 1));
-    Ok(Header { field, has_mask: number & 1 != 0, payload })
+    let field =
+        Class::from_code(class, experimenter).and_then(|c| Field::from_code(c, number >> 1));
+    Ok(Header {
+        field,
+        has_mask: number & 1 != 0,
+        payload,
+    })
 }
 
 /// Writes the header that names `field` for a value of `bytes` bytes.
@@ -65,7 +70,11 @@ pub(crate) fn read_entry(reader: &mut Reader<'_>) -> Result<Entry> {
     let start = *reader;
     let header = read_header(reader)?;
     let mut payload = reader.sub(header.payload)?;
-    let bytes = if header.has_mask { header.payload / 2 } else { header.payload };
+    let bytes = if header.has_mask {
+        header.payload / 2
+    } else {
+        header.payload
+    };
     let fits = |field: Field| {
         if field.is_variable() {
             (1..=16).contains(&bytes)

@@ -53,13 +53,20 @@ const KINDS: [BundleControlKind; 8] = [
 
 impl BundleControlKind {
     fn from_code(code: u16) -> Self {
-        KINDS.get(usize::from(code)).copied().unwrap_or(Self::Unknown(code))
+        KINDS
+            .get(usize::from(code))
+            .copied()
+            .unwrap_or(Self::Unknown(code))
     }
 
     fn code(self) -> u16 {
         match self {
             Self::Unknown(code) => code,
-            _ => KINDS.iter().zip(0..).find(|(kind, _)| **kind == self).map_or(0, |(_, n)| n),
+            _ => KINDS
+                .iter()
+                .zip(0..)
+                .find(|(kind, _)| **kind == self)
+                .map_or(0, |(_, n)| n),
         }
     }
 }
@@ -125,9 +132,16 @@ impl Body for BundleAdd {
         header.skip(2)?;
         let length = usize::from(header.u16()?);
         if length < HEADER {
-            return Err(Error::BadLength { what: "message in a bundle", length });
+            return Err(Error::BadLength {
+                what: "message in a bundle",
+                length,
+            });
         }
-        Ok(Self { id, flags, message: reader.take(length)?.into() })
+        Ok(Self {
+            id,
+            flags,
+            message: reader.take(length)?.into(),
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

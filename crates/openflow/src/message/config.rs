@@ -15,7 +15,10 @@ pub struct SwitchConfig {
 
 impl Body for SwitchConfig {
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        Ok(Self { flags: reader.u16()?, miss_send_len: reader.u16()? })
+        Ok(Self {
+            flags: reader.u16()?,
+            miss_send_len: reader.u16()?,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

@@ -57,12 +57,25 @@ impl Body for ErrorMessage {
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let kind = reader.u16()?;
         let code = reader.u16()?;
-        let experimenter = if kind == EXPERIMENTER { Some(reader.u32()?) } else { None };
-        Ok(Self { kind, code, experimenter, data: reader.rest().into() })
+        let experimenter = if kind == EXPERIMENTER {
+            Some(reader.u32()?)
+        } else {
+            None
+        };
+        Ok(Self {
+            kind,
+            code,
+            experimenter,
+            data: reader.rest().into(),
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {
-        out.u16(if self.experimenter.is_some() { EXPERIMENTER } else { self.kind });
+        out.u16(if self.experimenter.is_some() {
+            EXPERIMENTER
+        } else {
+            self.kind
+        });
         out.u16(self.code);
         if let Some(experimenter) = self.experimenter {
             out.u32(experimenter);

@@ -206,7 +206,9 @@ const NICIRA: &[(u16, &str)] = &[
 
 /// The name of a standard error.
 pub(super) fn standard(kind: u16, code: u16) -> Option<&'static str> {
-    let at = STANDARD.binary_search_by_key(&(kind, code), |(kind, code, _)| (*kind, *code)).ok()?;
+    let at = STANDARD
+        .binary_search_by_key(&(kind, code), |(kind, code, _)| (*kind, *code))
+        .ok()?;
     Some(STANDARD[at].2)
 }
 

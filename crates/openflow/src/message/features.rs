@@ -27,7 +27,13 @@ impl Body for Features {
         let auxiliary = reader.u8()?;
         reader.skip(2)?;
         let capabilities = reader.u32()?;
-        Ok(Self { datapath_id, buffers, tables, auxiliary, capabilities })
+        Ok(Self {
+            datapath_id,
+            buffers,
+            tables,
+            auxiliary,
+            capabilities,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

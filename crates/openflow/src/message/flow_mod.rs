@@ -49,7 +49,14 @@ impl FlowMod {
     /// A change with no further condition.
     #[must_use]
     pub const fn new(command: FlowCommand, flow: Flow) -> Self {
-        Self { command, flow, cookie_mask: 0, buffer: None, out_port: None, out_group: None }
+        Self {
+            command,
+            flow,
+            cookie_mask: 0,
+            buffer: None,
+            out_port: None,
+            out_group: None,
+        }
     }
 
     /// Adds a flow, in place of one with the same key.
@@ -84,7 +91,12 @@ impl Body for FlowMod {
             2 => FlowCommand::ModifyStrict,
             3 => FlowCommand::Delete,
             4 => FlowCommand::DeleteStrict,
-            other => return Err(Error::BadValue { what: "flow command", value: other.into() }),
+            other => {
+                return Err(Error::BadValue {
+                    what: "flow command",
+                    value: other.into(),
+                });
+            }
         };
         let idle_timeout = reader.u16()?;
         let hard_timeout = reader.u16()?;
@@ -96,9 +108,28 @@ impl Body for FlowMod {
         let importance = reader.u16()?;
         let matches = Match::read(reader)?;
         let actions = read_instructions(reader)?;
-        let key = FlowKey { table, priority, matches };
-        let flow = Flow { key, cookie, actions, idle_timeout, hard_timeout, flags, importance };
-        Ok(Self { command, flow, cookie_mask, buffer, out_port, out_group })
+        let key = FlowKey {
+            table,
+            priority,
+            matches,
+        };
+        let flow = Flow {
+            key,
+            cookie,
+            actions,
+            idle_timeout,
+            hard_timeout,
+            flags,
+            importance,
+        };
+        Ok(Self {
+            command,
+            flow,
+            cookie_mask,
+            buffer,
+            out_port,
+            out_group,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

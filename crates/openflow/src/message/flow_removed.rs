@@ -34,8 +34,19 @@ impl Body for FlowRemoved {
         let cookie = reader.u64()?;
         let matches = Match::read(reader)?;
         let counters = FlowCounters::read(reader)?;
-        let key = FlowKey { table, priority, matches };
-        Ok(Self { key, cookie, reason, idle_timeout, hard_timeout, counters })
+        let key = FlowKey {
+            table,
+            priority,
+            matches,
+        };
+        Ok(Self {
+            key,
+            cookie,
+            reason,
+            idle_timeout,
+            hard_timeout,
+            counters,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

@@ -45,13 +45,23 @@ impl GroupMod {
     /// A change of a whole group.
     #[must_use]
     pub const fn new(command: GroupCommand, group: Group) -> Self {
-        Self { command, group, bucket: Self::ALL_BUCKETS }
+        Self {
+            command,
+            group,
+            bucket: Self::ALL_BUCKETS,
+        }
     }
 
     /// Removes a group, or all with [`Group::ALL`].
     #[must_use]
     pub fn delete(id: u32) -> Self {
-        Self::new(GroupCommand::Delete, Group { id, ..Group::default() })
+        Self::new(
+            GroupCommand::Delete,
+            Group {
+                id,
+                ..Group::default()
+            },
+        )
     }
 }
 
@@ -64,7 +74,12 @@ impl Body for GroupMod {
             3 => GroupCommand::InsertBucket,
             5 => GroupCommand::RemoveBucket,
             0x8000 => GroupCommand::AddOrModify,
-            other => return Err(Error::BadValue { what: "group command", value: other.into() }),
+            other => {
+                return Err(Error::BadValue {
+                    what: "group command",
+                    value: other.into(),
+                });
+            }
         };
         let kind = GroupKind::from_code(reader.u8()?);
         reader.skip(1)?;
@@ -74,7 +89,16 @@ impl Body for GroupMod {
         let bucket = reader.u32()?;
         let buckets = read_buckets(&mut reader.sub(buckets)?)?;
         let selection = read_group_properties(reader)?;
-        Ok(Self { command, group: Group { id, kind, buckets, selection }, bucket })
+        Ok(Self {
+            command,
+            group: Group {
+                id,
+                kind,
+                buckets,
+                selection,
+            },
+            bucket,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -109,10 +133,16 @@ pub(super) fn read_buckets(reader: &mut Reader<'_>) -> Result<Vec<Bucket>> {
     let mut out = Vec::new();
     while !reader.is_empty() {
         let length = usize::from(reader.u16()?);
-        let rest = length.checked_sub(2).ok_or(Error::BadLength { what: "bucket", length })?;
+        let rest = length.checked_sub(2).ok_or(Error::BadLength {
+            what: "bucket",
+            length,
+        })?;
         let mut body = reader.sub(rest)?;
         let actions = usize::from(body.u16()?);
-        let mut bucket = Bucket { id: body.u32()?, ..Bucket::default() };
+        let mut bucket = Bucket {
+            id: body.u32()?,
+            ..Bucket::default()
+        };
         bucket.actions = read_actions(&mut body.sub(actions)?)?;
         for property in Properties::new(&mut body) {
             let (kind, mut value) = property?;
@@ -187,11 +217,17 @@ fn read_selection(value: &mut Reader<'_>) -> Result<SelectionMethod> {
             fields.push((entry.field(), entry.value()));
         }
     }
-    Ok(SelectionMethod { method, param, fields })
+    Ok(SelectionMethod {
+        method,
+        param,
+        fields,
+    })
 }
 
 pub(super) fn write_group_properties(out: &mut Vec<u8>, group: &Group) {
-    let Some(selection) = &group.selection else { return };
+    let Some(selection) = &group.selection else {
+        return;
+    };
     put_property(out, EXPERIMENTER, |out| {
         out.u32(NETRONOME);
         out.u32(SELECTION_METHOD);

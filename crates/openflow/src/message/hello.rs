@@ -16,7 +16,9 @@ pub struct Hello {
 
 impl Default for Hello {
     fn default() -> Self {
-        Self { versions: 1 << VERSION_15 }
+        Self {
+            versions: 1 << VERSION_15,
+        }
     }
 }
 
@@ -35,8 +37,10 @@ impl Body for Hello {
         while !reader.is_empty() {
             let kind = reader.u16()?;
             let length = usize::from(reader.u16()?);
-            let value =
-                length.checked_sub(4).ok_or(Error::BadLength { what: "hello element", length })?;
+            let value = length.checked_sub(4).ok_or(Error::BadLength {
+                what: "hello element",
+                length,
+            })?;
             let mut value = reader.sub(value)?;
             reader.skip_padding(length.next_multiple_of(8) - length);
             if kind == VERSION_BITMAP {

@@ -83,7 +83,10 @@ pub(super) fn read_bands(reader: &mut Reader<'_>) -> Result<Vec<MeterBand>> {
         let kind = header.u16()?;
         let length = usize::from(header.u16()?);
         if length < 12 {
-            return Err(Error::BadLength { what: "meter band", length });
+            return Err(Error::BadLength {
+                what: "meter band",
+                length,
+            });
         }
         let bytes = reader.take(length)?;
         let mut body = Reader::new(&bytes[4..]);
@@ -122,11 +125,23 @@ impl Body for MeterMod {
             0 => MeterCommand::Add,
             1 => MeterCommand::Modify,
             2 => MeterCommand::Delete,
-            other => return Err(Error::BadValue { what: "meter command", value: other.into() }),
+            other => {
+                return Err(Error::BadValue {
+                    what: "meter command",
+                    value: other.into(),
+                });
+            }
         };
         let flags = reader.u16()?;
         let id = reader.u32()?;
-        Ok(Self { command, meter: Meter { id, flags, bands: read_bands(reader)? } })
+        Ok(Self {
+            command,
+            meter: Meter {
+                id,
+                flags,
+                bands: read_bands(reader)?,
+            },
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

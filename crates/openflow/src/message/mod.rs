@@ -238,10 +238,16 @@ impl Message {
         let length = usize::from(reader.u16()?);
         let xid = reader.u32()?;
         if length != bytes.len() {
-            return Err(Error::BadLength { what: "message", length });
+            return Err(Error::BadLength {
+                what: "message",
+                length,
+            });
         }
         if version != VERSION_15 && kind > 3 {
-            return Err(Error::BadValue { what: "version", value: version.into() });
+            return Err(Error::BadValue {
+                what: "version",
+                value: version.into(),
+            });
         }
         Ok((xid, Self::read_body(kind, &mut reader)?))
     }

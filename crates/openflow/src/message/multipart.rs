@@ -1,9 +1,11 @@
 //! Questions with long answers (OpenFlow 1.5, section 7.3.5).
 
-use super::group_mod::{read_buckets, read_group_properties, write_buckets, write_group_properties};
+use super::Body;
+use super::group_mod::{
+    read_buckets, read_group_properties, write_buckets, write_group_properties,
+};
 use super::meter_mod::{Meter, read_bands, write_bands};
 use super::port::PortDesc;
-use super::Body;
 use crate::action::{read_instructions, write_instructions};
 use crate::error::{Error, Result};
 use crate::flow::{Flow, FlowFlags, FlowKey};
@@ -86,15 +88,25 @@ impl Body for MultipartRequest {
                 reader.skip(4)?;
                 let (cookie, cookie_mask) = (reader.u64()?, reader.u64()?);
                 let matches = Match::read(reader)?;
-                let query =
-                    FlowQuery { table, out_port, out_group, cookie, cookie_mask, matches };
+                let query = FlowQuery {
+                    table,
+                    out_port,
+                    out_group,
+                    cookie,
+                    cookie_mask,
+                    matches,
+                };
                 Self::Flows(query)
             }
             TABLE => Self::Tables,
             GROUP_DESC => Self::Groups(reader.u32()?),
             METER_CONFIG => Self::Meters(reader.u32()?),
             PORT_DESC => Self::Ports(Port(reader.u32()?)),
-            _ => Self::Unknown { kind, flags, body: reader.rest().into() },
+            _ => Self::Unknown {
+                kind,
+                flags,
+                body: reader.rest().into(),
+            },
         })
     }
 
@@ -186,7 +198,10 @@ impl FlowCounters {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         reader.skip(2)?;
         let length = usize::from(reader.u16()?);
-        let rest = length.checked_sub(4).ok_or(Error::BadLength { what: "statistics", length })?;
+        let rest = length.checked_sub(4).ok_or(Error::BadLength {
+            what: "statistics",
+            length,
+        })?;
         let mut body = reader.sub(rest)?;
         reader.skip_padding(length.next_multiple_of(8) - length);
         let mut out = Self::default();
@@ -209,7 +224,8 @@ impl FlowCounters {
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let start = out.len();
         out.zeros(4);
-        let pair = |pair: Option<(u32, u32)>| pair.map(|(s, ns)| u64::from(s) << 32 | u64::from(ns));
+        let pair =
+            |pair: Option<(u32, u32)>| pair.map(|(s, ns)| u64::from(s) << 32 | u64::from(ns));
         for (field, value) in [
             (OXS_DURATION, pair(self.duration)),
             (OXS_IDLE, pair(self.idle)),
@@ -251,8 +267,20 @@ impl FlowDesc {
         let matches = Match::read(reader)?;
         let counters = FlowCounters::read(reader)?;
         let actions = read_instructions(reader)?;
-        let key = FlowKey { table, priority, matches };
-        let flow = Flow { key, cookie, actions, idle_timeout, hard_timeout, flags, importance };
+        let key = FlowKey {
+            table,
+            priority,
+            matches,
+        };
+        let flow = Flow {
+            key,
+            cookie,
+            actions,
+            idle_timeout,
+            hard_timeout,
+            flags,
+            importance,
+        };
         Ok(Self { flow, counters })
     }
 
@@ -290,7 +318,12 @@ impl TableStats {
         let table = reader.u8()?;
         reader.skip(3)?;
         let active = reader.u32()?;
-        Ok(Self { table, active, lookups: reader.u64()?, matched: reader.u64()? })
+        Ok(Self {
+            table,
+            active,
+            lookups: reader.u64()?,
+            matched: reader.u64()?,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -309,7 +342,12 @@ fn read_group(reader: &mut Reader<'_>) -> Result<Group> {
     let buckets = usize::from(reader.u16()?);
     reader.skip(6)?;
     let buckets = read_buckets(&mut reader.sub(buckets)?)?;
-    Ok(Group { id, kind, buckets, selection: read_group_properties(reader)? })
+    Ok(Group {
+        id,
+        kind,
+        buckets,
+        selection: read_group_properties(reader)?,
+    })
 }
 
 fn write_group(out: &mut Vec<u8>, group: &Group) {
@@ -327,7 +365,11 @@ fn write_group(out: &mut Vec<u8>, group: &Group) {
 fn read_meter(reader: &mut Reader<'_>) -> Result<Meter> {
     let flags = reader.u16()?;
     let id = reader.u32()?;
-    Ok(Meter { id, flags, bands: read_bands(reader)? })
+    Ok(Meter {
+        id,
+        flags,
+        bands: read_bands(reader)?,
+    })
 }
 
 fn write_meter(out: &mut Vec<u8>, meter: &Meter) {
@@ -345,7 +387,9 @@ fn read_sized<T>(
     let mut out = Vec::new();
     while !reader.is_empty() {
         let length = usize::from(reader.u16()?);
-        let rest = length.checked_sub(2).ok_or(Error::BadLength { what, length })?;
+        let rest = length
+            .checked_sub(2)
+            .ok_or(Error::BadLength { what, length })?;
         out.push(read(&mut reader.sub(rest)?)?);
     }
     Ok(out)
@@ -382,7 +426,10 @@ impl Body for MultipartReply {
             GROUP_DESC => Part::Groups(read_sized(reader, "group", read_group)?),
             METER_CONFIG => Part::Meters(read_sized(reader, "meter", read_meter)?),
             PORT_DESC => Part::Ports(read_plain(reader, PortDesc::read)?),
-            _ => Part::Unknown { kind, body: reader.rest().into() },
+            _ => Part::Unknown {
+                kind,
+                body: reader.rest().into(),
+            },
         };
         Ok(Self { more, part })
     }

@@ -20,7 +20,9 @@ impl SetPacketInFormat {
 
 impl Body for SetPacketInFormat {
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        Ok(Self { format: reader.u32()? })
+        Ok(Self {
+            format: reader.u32()?,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -57,7 +59,9 @@ pub struct CtFlushZone {
 impl Body for CtFlushZone {
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
         reader.skip(6)?;
-        Ok(Self { zone: reader.u16()? })
+        Ok(Self {
+            zone: reader.u16()?,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -85,7 +89,12 @@ fn read_maps(reader: &mut Reader<'_>) -> Result<Vec<TlvMap>> {
         let (class, kind, length, index) =
             (reader.u16()?, reader.u8()?, reader.u8()?, reader.u16()?);
         reader.skip(2)?;
-        out.push(TlvMap { class, kind, length, index });
+        out.push(TlvMap {
+            class,
+            kind,
+            length,
+            index,
+        });
     }
     Ok(out)
 }
@@ -120,7 +129,10 @@ impl Body for TlvTableMod {
             0 => Ok(Self::Add(maps)),
             1 => Ok(Self::Delete(maps)),
             2 => Ok(Self::Clear),
-            other => Err(Error::BadValue { what: "option command", value: other.into() }),
+            other => Err(Error::BadValue {
+                what: "option command",
+                value: other.into(),
+            }),
         }
     }
 
@@ -151,7 +163,10 @@ impl TlvTable {
     /// The field that an option is mapped to.
     #[must_use]
     pub fn index(&self, class: u16, kind: u8) -> Option<u16> {
-        self.maps.iter().find(|map| (map.class, map.kind) == (class, kind)).map(|map| map.index)
+        self.maps
+            .iter()
+            .find(|map| (map.class, map.kind) == (class, kind))
+            .map(|map| map.index)
     }
 
     /// The lowest number that is not taken.
@@ -166,7 +181,11 @@ impl Body for TlvTable {
         let max_space = reader.u32()?;
         let max_fields = reader.u16()?;
         reader.skip(10)?;
-        Ok(Self { max_space, max_fields, maps: read_maps(reader)? })
+        Ok(Self {
+            max_space,
+            max_fields,
+            maps: read_maps(reader)?,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

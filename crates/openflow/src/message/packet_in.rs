@@ -131,7 +131,15 @@ impl Body for PacketInStandard {
         let metadata = Match::read(reader)?;
         reader.skip(2)?;
         let packet = reader.rest().into();
-        Ok(Self { buffer, total_len, reason, table, cookie, metadata, packet })
+        Ok(Self {
+            buffer,
+            total_len,
+            reason,
+            table,
+            cookie,
+            metadata,
+            packet,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

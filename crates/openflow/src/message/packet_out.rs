@@ -25,7 +25,12 @@ impl PacketOut {
     #[must_use]
     pub fn new(packet: Vec<u8>, actions: Vec<Action>) -> Self {
         let metadata = Match::new().in_port(Port::CONTROLLER);
-        Self { buffer: None, metadata, actions, packet }
+        Self {
+            buffer: None,
+            metadata,
+            actions,
+            packet,
+        }
     }
 }
 
@@ -36,7 +41,12 @@ impl Body for PacketOut {
         reader.skip(2)?;
         let metadata = Match::read(reader)?;
         let actions = read_actions(&mut reader.sub(actions)?)?;
-        Ok(Self { buffer, metadata, actions, packet: reader.rest().into() })
+        Ok(Self {
+            buffer,
+            metadata,
+            actions,
+            packet: reader.rest().into(),
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

@@ -29,14 +29,24 @@ impl PortDesc {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let number = Port(reader.u32()?);
         let length = usize::from(reader.u16()?);
-        let rest = length.checked_sub(6).ok_or(Error::BadLength { what: "port", length })?;
+        let rest = length.checked_sub(6).ok_or(Error::BadLength {
+            what: "port",
+            length,
+        })?;
         let mut body = reader.sub(rest)?;
         body.skip(2)?;
         let address = body.array()?;
         body.skip(2)?;
         let name = fixed_name(body.take(NAME)?);
         let (config, state) = (body.u32()?, body.u32()?);
-        Ok(Self { number, address, name, config, state, properties: body.rest().into() })
+        Ok(Self {
+            number,
+            address,
+            name,
+            config,
+            state,
+            properties: body.rest().into(),
+        })
     }
 
     pub(super) fn write(&self, out: &mut Vec<u8>) {
@@ -86,7 +96,10 @@ impl Body for PortStatus {
             other => PortReason::Unknown(other),
         };
         reader.skip(7)?;
-        Ok(Self { reason, port: PortDesc::read(reader)? })
+        Ok(Self {
+            reason,
+            port: PortDesc::read(reader)?,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

@@ -41,7 +41,11 @@ impl Body for RoleMessage {
         };
         let short_id = reader.u16()?;
         reader.skip(2)?;
-        Ok(Self { role, short_id, generation: reader.u64()? })
+        Ok(Self {
+            role,
+            short_id,
+            generation: reader.u64()?,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {

@@ -6,7 +6,8 @@
 
 use super::{Event, Pending, SendError, Session};
 use crate::message::{
-    BundleAdd, BundleControl, BundleControlKind, BundleFlags, ErrorMessage, HEADER, Message, TooLong,
+    BundleAdd, BundleControl, BundleControlKind, BundleFlags, ErrorMessage, HEADER, Message,
+    TooLong,
 };
 
 /// The length of the longest message that fits into a bundle.
@@ -47,7 +48,11 @@ impl std::fmt::Display for BundleFailure {
             (Some((index, error)), _) => {
                 write!(f, "message {index} refused: {error}")?;
                 let more = self.messages.len() - 1;
-                if more > 0 { write!(f, ", and {more} more") } else { Ok(()) }
+                if more > 0 {
+                    write!(f, ", and {more} more")
+                } else {
+                    Ok(())
+                }
             }
             (None, Some(error)) => write!(f, "bundle refused: {error}"),
             (None, None) => f.write_str("bundle failed"),
@@ -119,18 +124,32 @@ impl Session {
             let too_long = |error| BundleError::Message { index, error };
             let message = message.encode(xid).map_err(too_long)?;
             if message.len() > MAX_MESSAGE {
-                return Err(too_long(TooLong { length: message.len() + BundleAdd::OVERHEAD }));
+                return Err(too_long(TooLong {
+                    length: message.len() + BundleAdd::OVERHEAD,
+                }));
             }
             debug_assert!(message.len() >= HEADER, "a message has a header");
             let flags = BundleFlags::ATOMIC_ORDERED;
-            let add = BundleAdd { id: id.0, flags, message: message.into() };
+            let add = BundleAdd {
+                id: id.0,
+                flags,
+                message: message.into(),
+            };
             self.push_as(xid, &Message::BundleAdd(add))?;
         }
         self.control(id, BundleControlKind::CloseRequest, Step::Close)?;
         let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
         let first = first.unwrap_or(0);
         let failure = BundleFailure::default();
-        self.bundles.insert(id, Bundle { first, count, failure, committed: false });
+        self.bundles.insert(
+            id,
+            Bundle {
+                first,
+                count,
+                failure,
+                committed: false,
+            },
+        );
         Ok(id)
     }
 
@@ -141,7 +160,11 @@ impl Session {
         step: Step,
     ) -> Result<(), SendError> {
         let xid = self.xid();
-        let control = BundleControl { id: id.0, kind, flags: BundleFlags::ATOMIC_ORDERED };
+        let control = BundleControl {
+            id: id.0,
+            kind,
+            flags: BundleFlags::ATOMIC_ORDERED,
+        };
         self.push_as(xid, &Message::BundleControl(control))?;
         self.pending.insert(xid, Pending::Bundle(id, step));
         Ok(())
@@ -171,7 +194,9 @@ impl Session {
     }
 
     fn bundle_closed(&mut self, id: BundleId) {
-        let Some(bundle) = self.bundles.get(&id) else { return };
+        let Some(bundle) = self.bundles.get(&id) else {
+            return;
+        };
         let failed = !bundle.failure.messages.is_empty() || bundle.failure.bundle.is_some();
         let (kind, step) = if failed {
             (BundleControlKind::DiscardRequest, Step::Discard)
@@ -185,7 +210,9 @@ impl Session {
 
     /// A step was refused.
     pub(super) fn bundle_step_refused(&mut self, id: BundleId, step: Step, error: ErrorMessage) {
-        let Some(bundle) = self.bundles.get_mut(&id) else { return };
+        let Some(bundle) = self.bundles.get_mut(&id) else {
+            return;
+        };
         bundle.failure.bundle.get_or_insert(error);
         match step {
             // The close is on its way and will be refused as well.
@@ -200,15 +227,26 @@ impl Session {
         xid: u32,
         error: ErrorMessage,
     ) -> Option<ErrorMessage> {
-        let found = self.bundles.values_mut().find_map(|b| b.place(xid).map(|at| (b, at)));
-        let Some((bundle, place)) = found else { return Some(error) };
+        let found = self
+            .bundles
+            .values_mut()
+            .find_map(|b| b.place(xid).map(|at| (b, at)));
+        let Some((bundle, place)) = found else {
+            return Some(error);
+        };
         bundle.failure.messages.push((place, error));
         None
     }
 
     fn bundle_end(&mut self, id: BundleId) {
-        let Some(bundle) = self.bundles.remove(&id) else { return };
-        let result = if bundle.committed { Ok(()) } else { Err(bundle.failure) };
+        let Some(bundle) = self.bundles.remove(&id) else {
+            return;
+        };
+        let result = if bundle.committed {
+            Ok(())
+        } else {
+            Err(bundle.failure)
+        };
         self.events.push_back(Event::Bundle(id, result));
     }
 }

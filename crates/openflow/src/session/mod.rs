@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 pub use bundle::{BundleError, BundleFailure, BundleId};
 
+use crate::VERSION_15;
 use crate::error::Error;
 use crate::group::Group;
 use crate::message::multipart::{FlowDesc, FlowQuery, Part, TableStats};
@@ -27,7 +28,6 @@ use crate::message::{
     ErrorMessage, HEADER, Hello, Message, Meter, MultipartRequest, PortDesc, TooLong,
 };
 use crate::port::Port;
-use crate::VERSION_15;
 
 use bundle::{Bundle, Step};
 
@@ -47,7 +47,12 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { probe: None, max_output: 256 << 20, max_events: 4096, max_reply: 1 << 30 }
+        Self {
+            probe: None,
+            max_output: 256 << 20,
+            max_events: 4096,
+            max_reply: 1 << 30,
+        }
     }
 }
 
@@ -145,7 +150,11 @@ enum Phase {
 #[derive(Debug)]
 enum Pending {
     Single(RequestId),
-    Multi { id: RequestId, parts: Option<Reply>, bytes: usize },
+    Multi {
+        id: RequestId,
+        parts: Option<Reply>,
+        bytes: usize,
+    },
     Bundle(BundleId, Step),
 }
 
@@ -210,7 +219,11 @@ impl Session {
     /// The bytes to send now, all that there are.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Vec<u8>> {
-        if self.output.is_empty() { None } else { Some(std::mem::take(&mut self.output)) }
+        if self.output.is_empty() {
+            None
+        } else {
+            Some(std::mem::take(&mut self.output))
+        }
     }
 
     /// The next thing that happened.
@@ -262,7 +275,13 @@ impl Session {
             if length < HEADER {
                 return Err(SessionError::Framing(length));
             }
-            let Some((message, tail)) = rest.split_at_checked(length) else { break };
+            // Whoever does not greet may not mean its length either: there is no use in waiting for it.
+            if self.phase == Phase::Greeting && header[1] > 1 {
+                return Err(SessionError::NoHello("something else"));
+            }
+            let Some((message, tail)) = rest.split_at_checked(length) else {
+                break;
+            };
             self.handle_message(message)?;
             rest = tail;
         }
@@ -291,14 +310,22 @@ impl Session {
         let hello = match message {
             Some(Message::Hello(hello)) => hello,
             Some(Message::Error(_)) => return Err(SessionError::Version),
-            Some(other) => return Err(SessionError::NoHello(other.name())),
-            None => return Err(SessionError::NoHello("not a message")),
+            Some(_) | None => return Err(SessionError::NoHello("not to be understood")),
         };
-        let agreed = if hello.versions == 0 { version >= VERSION_15 } else { hello.speaks(VERSION_15) };
+        let agreed = if hello.versions == 0 {
+            version >= VERSION_15
+        } else {
+            hello.speaks(VERSION_15)
+        };
         if !agreed {
             // "Incompatible", with a text for the switch's log.
             let data = b"OpenFlow 1.5 only".as_slice().into();
-            let refusal = ErrorMessage { kind: 0, code: 0, experimenter: None, data };
+            let refusal = ErrorMessage {
+                kind: 0,
+                code: 0,
+                experimenter: None,
+                data,
+            };
             self.push_small(&Message::Error(refusal));
             return Err(SessionError::Version);
         }
@@ -317,7 +344,8 @@ impl Session {
             Message::Error(error) => self.refused(xid, error),
             message => match self.pending.remove(&xid) {
                 Some(Pending::Single(id)) => {
-                    self.events.push_back(Event::Reply(id, Ok(Reply::Message(message))));
+                    self.events
+                        .push_back(Event::Reply(id, Ok(Reply::Message(message))));
                 }
                 Some(Pending::Multi { id, parts, bytes }) => {
                     self.collect(xid, id, parts, bytes + length, message);
@@ -346,17 +374,28 @@ impl Session {
         message: Message,
     ) {
         let Message::MultipartReply(reply) = message else {
-            let error = Error::BadValue { what: "answer", value: 0 };
+            let error = Error::BadValue {
+                what: "answer",
+                value: 0,
+            };
             self.events.push_back(Event::Reply(id, Err(error.into())));
             return;
         };
         if bytes > self.config.max_reply {
-            self.events.push_back(Event::Reply(id, Err(RequestError::TooLong)));
+            self.events
+                .push_back(Event::Reply(id, Err(RequestError::TooLong)));
             return;
         }
         match (append(parts, reply.part), reply.more) {
             (Ok(parts), true) => {
-                self.pending.insert(xid, Pending::Multi { id, parts: Some(parts), bytes });
+                self.pending.insert(
+                    xid,
+                    Pending::Multi {
+                        id,
+                        parts: Some(parts),
+                        bytes,
+                    },
+                );
             }
             (Ok(parts), false) => self.events.push_back(Event::Reply(id, Ok(parts))),
             (Err(error), _) => self.events.push_back(Event::Reply(id, Err(error.into()))),
@@ -366,7 +405,8 @@ impl Session {
     fn refused(&mut self, xid: u32, error: ErrorMessage) {
         match self.pending.remove(&xid) {
             Some(Pending::Single(id) | Pending::Multi { id, .. }) => {
-                self.events.push_back(Event::Reply(id, Err(RequestError::Refused(error))));
+                self.events
+                    .push_back(Event::Reply(id, Err(RequestError::Refused(error))));
             }
             Some(Pending::Bundle(id, step)) => self.bundle_step_refused(id, step, error),
             None => {
@@ -436,7 +476,11 @@ impl Session {
         let xid = self.send(message)?;
         let id = RequestId(xid);
         let pending = match message {
-            Message::MultipartRequest(_) => Pending::Multi { id, parts: None, bytes: 0 },
+            Message::MultipartRequest(_) => Pending::Multi {
+                id,
+                parts: None,
+                bytes: 0,
+            },
             _ => Pending::Single(id),
         };
         self.pending.insert(xid, pending);
@@ -456,7 +500,9 @@ impl Session {
     /// # Errors
     /// When it cannot be sent.
     pub fn dump_groups(&mut self) -> Result<RequestId, SendError> {
-        self.request(&Message::MultipartRequest(MultipartRequest::Groups(Group::ALL)))
+        self.request(&Message::MultipartRequest(MultipartRequest::Groups(
+            Group::ALL,
+        )))
     }
 
     /// Asks for all ports.
@@ -464,7 +510,9 @@ impl Session {
     /// # Errors
     /// When it cannot be sent.
     pub fn dump_ports(&mut self) -> Result<RequestId, SendError> {
-        self.request(&Message::MultipartRequest(MultipartRequest::Ports(Port::ANY)))
+        self.request(&Message::MultipartRequest(MultipartRequest::Ports(
+            Port::ANY,
+        )))
     }
 
     /// Asks to be told when all that was sent before is done.
@@ -493,7 +541,12 @@ fn append(parts: Option<Reply>, part: Part) -> Result<Reply, Error> {
         (Some(Reply::Unknown(old)), Part::Unknown { body, .. }) => {
             Reply::Unknown(extend(old, vec![body]))
         }
-        _ => return Err(Error::BadValue { what: "part of an answer", value: 0 }),
+        _ => {
+            return Err(Error::BadValue {
+                what: "part of an answer",
+                value: 0,
+            });
+        }
     })
 }
 

@@ -24,7 +24,11 @@ impl Pair {
 
     fn with(config: Config) -> Self {
         let now = Instant::now();
-        let mut pair = Self { session: Session::new(config, now), now, said: VecDeque::new() };
+        let mut pair = Self {
+            session: Session::new(config, now),
+            now,
+            said: VecDeque::new(),
+        };
         assert!(matches!(pair.hear(), (_, Message::Hello(_))));
         pair.say(0, &Message::Hello(Hello::default()));
         assert_eq!(pair.session.poll_event(), Some(Event::Ready));
@@ -71,7 +75,12 @@ fn flow_mods(n: u16) -> Vec<Message> {
 }
 
 fn refusal(kind: u16, code: u16) -> ErrorMessage {
-    ErrorMessage { kind, code, experimenter: None, data: Box::default() }
+    ErrorMessage {
+        kind,
+        code,
+        experimenter: None,
+        data: Box::default(),
+    }
 }
 
 #[test]
@@ -81,7 +90,9 @@ fn a_bundle_is_committed_when_nothing_was_refused() {
     let (open, control) = pair.hear_control(BundleControlKind::OpenRequest);
     assert_eq!(control.flags, BundleFlags::ATOMIC_ORDERED);
     for _ in 0..2 {
-        let (xid, Message::BundleAdd(add)) = pair.hear() else { panic!("an addition") };
+        let (xid, Message::BundleAdd(add)) = pair.hear() else {
+            panic!("an addition")
+        };
         let (inner, _) = Message::decode(&add.message).unwrap();
         assert_eq!(xid, inner);
     }
@@ -106,9 +117,15 @@ fn a_refused_message_is_named_and_the_bundle_discarded() {
     pair.answer(close, control, BundleControlKind::CloseReply);
     let (discard, _) = pair.hear_control(BundleControlKind::DiscardRequest);
     pair.answer(discard, control, BundleControlKind::DiscardReply);
-    let failure = BundleFailure { messages: vec![(1, refusal(4, 9))], bundle: None };
+    let failure = BundleFailure {
+        messages: vec![(1, refusal(4, 9))],
+        bundle: None,
+    };
     assert_eq!(failure.to_string(), "message 1 refused: OFPBMC_BAD_PREREQ");
-    assert_eq!(pair.session.poll_event(), Some(Event::Bundle(id, Err(failure))));
+    assert_eq!(
+        pair.session.poll_event(),
+        Some(Event::Bundle(id, Err(failure)))
+    );
 }
 
 #[test]
@@ -122,9 +139,14 @@ fn a_message_refused_at_commit_is_named() {
     let (commit, _) = pair.hear_control(BundleControlKind::CommitRequest);
     pair.say(adds[0], &Message::Error(refusal(5, 1)));
     pair.say(commit, &Message::Error(refusal(17, 13)));
-    let failure =
-        BundleFailure { messages: vec![(0, refusal(5, 1))], bundle: Some(refusal(17, 13)) };
-    assert_eq!(pair.session.poll_event(), Some(Event::Bundle(id, Err(failure))));
+    let failure = BundleFailure {
+        messages: vec![(0, refusal(5, 1))],
+        bundle: Some(refusal(17, 13)),
+    };
+    assert_eq!(
+        pair.session.poll_event(),
+        Some(Event::Bundle(id, Err(failure)))
+    );
 }
 
 #[test]
@@ -135,7 +157,10 @@ fn a_message_that_is_too_long_stops_the_whole_bundle_before_it_is_sent() {
     let flow = Flow::new(0, 0, Match::new(), vec![note]);
     messages.push(Message::FlowMod(Box::new(FlowMod::add(flow))));
     let error = pair.session.bundle(&messages).unwrap_err();
-    assert!(matches!(error, BundleError::Message { index: 2, .. }), "{error}");
+    assert!(
+        matches!(error, BundleError::Message { index: 2, .. }),
+        "{error}"
+    );
     assert_eq!(pair.session.poll_transmit(), None);
     assert!(pair.session.pending.is_empty());
 }
@@ -146,14 +171,20 @@ fn the_parts_of_an_answer_are_put_together() {
     let id = pair.session.dump_groups().unwrap();
     let (xid, _) = pair.hear();
     for (n, more) in [(1, true), (2, true), (3, false)] {
-        let part = Part::Groups(vec![Group { id: n, ..Group::default() }]);
+        let part = Part::Groups(vec![Group {
+            id: n,
+            ..Group::default()
+        }]);
         pair.say(xid, &Message::MultipartReply(MultipartReply { more, part }));
     }
     let Some(Event::Reply(got, Ok(Reply::Groups(groups)))) = pair.session.poll_event() else {
         panic!("groups")
     };
     assert_eq!(got, id);
-    assert_eq!(groups.iter().map(|group| group.id).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        groups.iter().map(|group| group.id).collect::<Vec<_>>(),
+        [1, 2, 3]
+    );
 }
 
 #[test]
@@ -169,7 +200,10 @@ fn a_message_may_come_in_pieces() {
 
 #[test]
 fn packets_beyond_the_bound_are_dropped_and_counted_but_no_reply() {
-    let mut pair = Pair::with(Config { max_events: 2, ..Config::default() });
+    let mut pair = Pair::with(Config {
+        max_events: 2,
+        ..Config::default()
+    });
     let barrier = pair.session.barrier().unwrap();
     let (xid, _) = pair.hear();
     for _ in 0..5 {
@@ -179,7 +213,10 @@ fn packets_beyond_the_bound_are_dropped_and_counted_but_no_reply() {
     assert_eq!(pair.session.dropped(), 3);
     let events: Vec<_> = std::iter::from_fn(|| pair.session.poll_event()).collect();
     assert_eq!(events.len(), 3);
-    assert_eq!(events[2], Event::Reply(barrier, Ok(Reply::Message(Message::BarrierReply))));
+    assert_eq!(
+        events[2],
+        Event::Reply(barrier, Ok(Reply::Message(Message::BarrierReply)))
+    );
     pair.say(0, &Message::PacketIn(Box::<PacketIn>::default()));
     assert!(pair.session.poll_event().is_some());
 }
@@ -189,20 +226,32 @@ fn a_switch_of_another_version_is_refused_with_a_reason() {
     let now = Instant::now();
     let mut session = Session::new(Config::default(), now);
     let _ = session.poll_transmit();
-    let hello = Message::Hello(Hello { versions: 1 << 4 }).encode(0).unwrap();
-    assert_eq!(session.handle_bytes(&hello, now), Err(SessionError::Version));
+    let hello = Message::Hello(Hello { versions: 1 << 4 })
+        .encode(0)
+        .unwrap();
+    assert_eq!(
+        session.handle_bytes(&hello, now),
+        Err(SessionError::Version)
+    );
     let bytes = session.poll_transmit().unwrap();
-    let (_, Message::Error(error)) = Message::decode(&bytes).unwrap() else { panic!("an error") };
+    let (_, Message::Error(error)) = Message::decode(&bytes).unwrap() else {
+        panic!("an error")
+    };
     assert_eq!(error.name(), Some("OFPHFC_INCOMPATIBLE"));
 }
 
 #[test]
 fn a_silent_switch_is_probed_and_then_given_up() {
     let probe = Duration::from_secs(5);
-    let mut pair = Pair::with(Config { probe: Some(probe), ..Config::default() });
+    let mut pair = Pair::with(Config {
+        probe: Some(probe),
+        ..Config::default()
+    });
     assert_eq!(pair.session.poll_timeout(), Some(pair.now + probe));
     pair.session.handle_timeout(pair.now + probe).unwrap();
-    let (xid, Message::EchoRequest(data)) = pair.hear() else { panic!("a probe") };
+    let (xid, Message::EchoRequest(data)) = pair.hear() else {
+        panic!("a probe")
+    };
     pair.now += probe;
     pair.say(xid, &Message::EchoReply(data));
     assert_eq!(pair.session.poll_timeout(), Some(pair.now + probe));
@@ -215,8 +264,15 @@ fn a_silent_switch_is_probed_and_then_given_up() {
 fn nonsense_is_left_out_and_a_bad_length_ends_the_session() {
     let mut pair = Pair::ready();
     // A flow-removed message without a body.
-    pair.session.handle_bytes(&[6, 11, 0, 8, 0, 0, 0, 0], pair.now).unwrap();
-    assert!(matches!(pair.session.poll_event(), Some(Event::Malformed(_))));
-    let end = pair.session.handle_bytes(&[6, 11, 0, 7, 0, 0, 0, 0], pair.now);
+    pair.session
+        .handle_bytes(&[6, 11, 0, 8, 0, 0, 0, 0], pair.now)
+        .unwrap();
+    assert!(matches!(
+        pair.session.poll_event(),
+        Some(Event::Malformed(_))
+    ));
+    let end = pair
+        .session
+        .handle_bytes(&[6, 11, 0, 7, 0, 0, 0, 0], pair.now);
     assert_eq!(end, Err(SessionError::Framing(7)));
 }

@@ -22,7 +22,10 @@ impl fmt::Display for Action {
             Self::Controller(controller) => write!(f, "{controller}"),
             Self::Resubmit { in_port, table, ct } => resubmit(f, *in_port, *table, *ct),
             Self::SetField(value) => write!(f, "set_field:{}->{}", Value(value), value.field()),
-            Self::Move { source, destination } => write!(f, "move:{source}->{destination}"),
+            Self::Move {
+                source,
+                destination,
+            } => write!(f, "move:{source}->{destination}"),
             Self::Push(field) => write!(f, "push:{field}"),
             Self::Pop(field) => write!(f, "pop:{field}"),
             Self::PushVlan(eth_type) => write!(f, "push_vlan:{eth_type:#x}"),
@@ -37,7 +40,11 @@ impl fmt::Display for Action {
             Self::Nat(nat) => write!(f, "{nat}"),
             Self::Clone(actions) => write!(f, "clone({})", Actions(actions)),
             Self::Learn(learn) => write!(f, "{learn}"),
-            Self::Conjunction { id, clause, clauses } => {
+            Self::Conjunction {
+                id,
+                clause,
+                clauses,
+            } => {
                 write!(f, "conjunction({id},{}/{clauses})", u16::from(*clause) + 1)
             }
             Self::Group(group) => write!(f, "group:{group}"),
@@ -57,11 +64,19 @@ impl fmt::Display for Action {
             Self::DecNshTtl => f.write_str("dec_nsh_ttl"),
             Self::ClearActions => f.write_str("clear_actions"),
             Self::WriteActions(actions) => write!(f, "write_actions({})", Actions(actions)),
-            Self::WriteMetadata { value, mask: u64::MAX } => {
+            Self::WriteMetadata {
+                value,
+                mask: u64::MAX,
+            } => {
                 write!(f, "write_metadata:{}", Hex::from(*value))
             }
             Self::WriteMetadata { value, mask } => {
-                write!(f, "write_metadata:{}/{}", Hex::from(*value), Hex::from(*mask))
+                write!(
+                    f,
+                    "write_metadata:{}/{}",
+                    Hex::from(*value),
+                    Hex::from(*mask)
+                )
             }
             Self::GotoTable(table) => write!(f, "goto_table:{table}"),
             Self::Unknown(bytes) => write!(f, "unknown:{}", Bytes(bytes)),
@@ -75,7 +90,11 @@ pub(super) struct Actions<'a>(pub(super) &'a [Action]);
 
 impl fmt::Display for Actions<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { f.write_str("drop") } else { List(self.0).fmt(f) }
+        if self.0.is_empty() {
+            f.write_str("drop")
+        } else {
+            List(self.0).fmt(f)
+        }
     }
 }
 
@@ -122,12 +141,21 @@ fn fin_timeout(f: &mut fmt::Formatter<'_>, idle: u16, hard: u16) -> fmt::Result 
     write!(f, "fin_timeout({})", parts.finish())
 }
 
-const REASONS: [&str; 6] =
-    ["no_match", "action", "invalid_ttl", "action_set", "group", "packet_out"];
+const REASONS: [&str; 6] = [
+    "no_match",
+    "action",
+    "invalid_ttl",
+    "action_set",
+    "group",
+    "packet_out",
+];
 
 impl fmt::Display for Controller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let default = Self { max_len: self.max_len, ..Self::default() };
+        let default = Self {
+            max_len: self.max_len,
+            ..Self::default()
+        };
         if *self == default {
             return write!(f, "CONTROLLER:{}", self.max_len);
         }
@@ -194,7 +222,9 @@ impl fmt::Display for Ct {
 
 impl fmt::Display for Nat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(direction) = self.direction else { return f.write_str("nat") };
+        let Some(direction) = self.direction else {
+            return f.write_str("nat");
+        };
         f.write_str(match direction {
             NatDirection::Source => "nat(src",
             NatDirection::Destination => "nat(dst",
@@ -206,7 +236,11 @@ impl fmt::Display for Nat {
         };
         let bracket = min.is_ipv6() && self.ports.is_some();
         let address = |address: IpAddr| {
-            if bracket { format!("[{address}]") } else { address.to_string() }
+            if bracket {
+                format!("[{address}]")
+            } else {
+                address.to_string()
+            }
         };
         write!(f, "={}", address(min))?;
         if let Some(max) = max.filter(|max| *max != min) {
@@ -218,9 +252,11 @@ impl fmt::Display for Nat {
                 write!(f, "-{max}")?;
             }
         }
-        for (set, name) in
-            [(self.persistent, "persistent"), (self.hash, "hash"), (self.random, "random")]
-        {
+        for (set, name) in [
+            (self.persistent, "persistent"),
+            (self.hash, "hash"),
+            (self.random, "random"),
+        ] {
             if set {
                 write!(f, ",{name}")?;
             }
@@ -271,7 +307,12 @@ impl fmt::Display for LearnSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.target, &self.source) {
             (LearnTarget::Match(field), LearnSource::Value(value)) if field.is_whole() => {
-                write!(f, "{}={}", field.field, Value(&FieldValue::exact(field.field, *value)))
+                write!(
+                    f,
+                    "{}={}",
+                    field.field,
+                    Value(&FieldValue::exact(field.field, *value))
+                )
             }
             (LearnTarget::Match(field), LearnSource::Value(value)) => {
                 write!(f, "{field}={}", Hex(*value))
@@ -279,7 +320,9 @@ impl fmt::Display for LearnSpec {
             (LearnTarget::Match(field), LearnSource::Field(source)) if field == source => {
                 write!(f, "{field}")
             }
-            (LearnTarget::Match(field), LearnSource::Field(source)) => write!(f, "{field}={source}"),
+            (LearnTarget::Match(field), LearnSource::Field(source)) => {
+                write!(f, "{field}={source}")
+            }
             (LearnTarget::Load(field), LearnSource::Value(value)) => {
                 write!(f, "load:{}->{field}", Hex(*value))
             }
@@ -323,8 +366,16 @@ impl fmt::Display for Bundle {
             BundleAlgorithm::Hrw => "hrw",
             BundleAlgorithm::Unknown(_) => "<unknown>",
         };
-        let name = if self.destination.is_some() { "bundle_load" } else { "bundle" };
-        write!(f, "{name}({},{},{algorithm},ofport,", self.fields, self.basis)?;
+        let name = if self.destination.is_some() {
+            "bundle_load"
+        } else {
+            "bundle"
+        };
+        write!(
+            f,
+            "{name}({},{},{algorithm},ofport,",
+            self.fields, self.basis
+        )?;
         if let Some(destination) = self.destination {
             write!(f, "{destination},")?;
         }
@@ -335,9 +386,20 @@ impl fmt::Display for Bundle {
 impl fmt::Display for Multipath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = ["modulo_n", "hash_threshold", "hrw", "iter_hash"];
-        let algorithm = names.get(usize::from(self.algorithm)).unwrap_or(&"<unknown>");
+        let algorithm = names
+            .get(usize::from(self.algorithm))
+            .unwrap_or(&"<unknown>");
         let links = u32::from(self.max_link) + 1;
-        let Self { fields, basis, argument, destination, .. } = self;
-        write!(f, "multipath({fields},{basis},{algorithm},{links},{argument},{destination})")
+        let Self {
+            fields,
+            basis,
+            argument,
+            destination,
+            ..
+        } = self;
+        write!(
+            f,
+            "multipath({fields},{basis},{algorithm},{links},{argument},{destination})"
+        )
     }
 }

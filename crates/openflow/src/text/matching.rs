@@ -132,11 +132,15 @@ const LAST: &[(Field, &str, Style)] = &[
 impl Match {
     fn put_fields(&self, out: &mut Parts, fields: &[(Field, &str, Style)], skip: Option<Field>) {
         for (field, name, style) in fields {
-            let Some(entry) = self.get(*field).filter(|_| skip != Some(*field)) else { continue };
+            let Some(entry) = self.get(*field).filter(|_| skip != Some(*field)) else {
+                continue;
+            };
             let (value, mask) = (entry.value(), entry.mask());
             match (style, entry.is_exact()) {
                 (Style::Table, _) => out.push(format_args!("{name}={}", Value(entry))),
-                (Style::Number | Style::Number8 | Style::Number32, true) => out.push(format_args!("{name}={value}")),
+                (Style::Number | Style::Number8 | Style::Number32, true) => {
+                    out.push(format_args!("{name}={value}"));
+                }
                 (Style::Number, false) => out.push(format_args!("{name}={value:#x}/{mask:#x}")),
                 (Style::Number8, false) => {
                     out.push(format_args!("{name}={value:#04x}/{mask:#04x}"));
@@ -155,7 +159,8 @@ impl Match {
 
     fn put_vlan(&self, out: &mut Parts) {
         let part = |field, shift: u32| {
-            self.get(field).map_or((0, 0), |f| (f.value() << shift, f.mask() << shift))
+            self.get(field)
+                .map_or((0, 0), |f| (f.value() << shift, f.mask() << shift))
         };
         let (vid, vid_mask) = part(Field::VlanVid, 0);
         let (pcp, pcp_mask) = part(Field::VlanPcp, 13);

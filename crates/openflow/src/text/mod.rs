@@ -18,7 +18,11 @@ pub(crate) struct Hex(pub(crate) u128);
 
 impl fmt::Display for Hex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 { f.write_str("0") } else { write!(f, "{:#x}", self.0) }
+        if self.0 == 0 {
+            f.write_str("0")
+        } else {
+            write!(f, "{:#x}", self.0)
+        }
     }
 }
 
@@ -70,8 +74,9 @@ impl Parts {
 }
 
 pub(crate) const CT_STATE: &[&str] = &["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
-const TCP_FLAGS: &[&str] =
-    &["fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]"];
+const TCP_FLAGS: &[&str] = &[
+    "fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr", "ns", "[200]", "[400]", "[800]",
+];
 /// More flags exist than a controller sees, so that never all of them count.
 const TUN_FLAGS: &[&str] = &["oam", "[2]"];
 
@@ -83,7 +88,11 @@ fn flags(f: &mut fmt::Formatter<'_>, names: &[&str], value: u128, mask: u128) ->
         return f.write_str("0");
     }
     if mask & all == all {
-        let set: Vec<_> = names.iter().zip(0..).filter(|(_, bit)| value >> bit & 1 != 0).collect();
+        let set: Vec<_> = names
+            .iter()
+            .zip(0..)
+            .filter(|(_, bit)| value >> bit & 1 != 0)
+            .collect();
         for (n, (name, _)) in set.iter().enumerate() {
             write!(f, "{}{name}", if n == 0 { "" } else { "|" })?;
         }
@@ -101,7 +110,10 @@ fn flags(f: &mut fmt::Formatter<'_>, names: &[&str], value: u128, mask: u128) ->
 
 pub(crate) fn ethernet(value: u128) -> String {
     let bytes = value.to_be_bytes();
-    let text: Vec<_> = bytes[10..].iter().map(|byte| format!("{byte:02x}")).collect();
+    let text: Vec<_> = bytes[10..]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     text.join(":")
 }
 
@@ -156,9 +168,9 @@ impl fmt::Display for Value<'_> {
             Format::Ethernet if exact => f.write_str(&ethernet(value)),
             Format::Ethernet => write!(f, "{}/{}", ethernet(value), ethernet(mask)),
             Format::Ipv4 => address(f, 32, value, mask, |value| ipv4(value).to_string()),
-            Format::Ipv6 => {
-                address(f, 128, value, mask, |value| Ipv6Addr::from_bits(value).to_string())
-            }
+            Format::Ipv6 => address(f, 128, value, mask, |value| {
+                Ipv6Addr::from_bits(value).to_string()
+            }),
             Format::Frag => f.write_str(frag(value, mask)),
             Format::TunFlags => flags(f, TUN_FLAGS, value, mask),
             Format::TcpFlags => flags(f, TCP_FLAGS, value, mask),
@@ -167,7 +179,11 @@ impl fmt::Display for Value<'_> {
                 write!(f, "{}", Port(u32::try_from(value).unwrap_or(u32::MAX)))
             }
             Format::Port16 if exact => {
-                write!(f, "{}", Port::from_u16(u16::try_from(value).unwrap_or(u16::MAX)))
+                write!(
+                    f,
+                    "{}",
+                    Port::from_u16(u16::try_from(value).unwrap_or(u16::MAX))
+                )
             }
             Format::PacketType => write!(f, "({},{})", value >> 16, Hex(value & 0xffff)),
             Format::Decimal | Format::Port | Format::Port16 if exact => write!(f, "{value}"),

@@ -36,7 +36,10 @@ pub(crate) struct Switch {
 fn wait_for(what: &str, mut ready: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !ready() {
-        assert!(Instant::now() < end, "{what} did not come; is openvswitch-switch installed?");
+        assert!(
+            Instant::now() < end,
+            "{what} did not come; is openvswitch-switch installed?"
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }
@@ -53,25 +56,32 @@ impl Switch {
         assert!(create.status().expect("ovsdb-tool runs").success());
         let socket = path.join("db.sock");
         let mut ovsdb = command(path, "ovsdb-server");
-        ovsdb.arg(&database).arg(format!("--remote=punix:{}", text(&socket)));
+        ovsdb
+            .arg(&database)
+            .arg(format!("--remote=punix:{}", text(&socket)));
         ovsdb.arg(format!("--unixctl={}", text(&path.join("ovsdb.ctl"))));
         let ovsdb = Daemon(ovsdb.spawn().expect("ovsdb-server runs"));
         wait_for("the database", || UnixStream::connect(&socket).is_ok());
-        let mut switch = Self { vswitchd: None, _ovsdb: ovsdb, directory };
+        let mut switch = Self {
+            vswitchd: None,
+            _ovsdb: ovsdb,
+            directory,
+        };
         switch.spawn();
         let mut add: Vec<String> = vec!["--no-wait".into(), "init".into()];
         let bridge = "-- add-br br0 -- set bridge br0 datapath_type=dummy fail-mode=secure";
         add.extend(bridge.split(' ').map(Into::into));
         for n in 1..=3 {
-            let port = format!(
-                "-- add-port br0 p{n} -- set interface p{n} type=dummy ofport_request={n}"
-            );
+            let port =
+                format!("-- add-port br0 p{n} -- set interface p{n} type=dummy ofport_request={n}");
             add.extend(port.split(' ').map(Into::into));
         }
         let mut vsctl = command(switch.directory.path(), "ovs-vsctl");
         vsctl.arg(format!("--db=unix:{}", text(&socket))).args(add);
         assert!(vsctl.status().expect("ovs-vsctl runs").success());
-        wait_for("the bridge", || UnixStream::connect(switch.management()).is_ok());
+        wait_for("the bridge", || {
+            UnixStream::connect(switch.management()).is_ok()
+        });
         switch
     }
 
@@ -92,7 +102,9 @@ impl Switch {
     /// Starts it again.
     pub(crate) fn revive(&mut self) {
         self.spawn();
-        wait_for("the bridge", || UnixStream::connect(self.management()).is_ok());
+        wait_for("the bridge", || {
+            UnixStream::connect(self.management()).is_ok()
+        });
     }
 
     /// The bridge's socket.
@@ -103,8 +115,13 @@ impl Switch {
     /// What `ovs-ofctl` prints, a line each.
     pub(crate) fn ofctl(&self, arguments: &[&str]) -> Vec<String> {
         let mut ofctl = command(self.directory.path(), "ovs-ofctl");
-        ofctl.args(["-O", "OpenFlow15", "--no-names"]).args(arguments);
-        let output = ofctl.stderr(Stdio::piped()).output().expect("ovs-ofctl runs");
+        ofctl
+            .args(["-O", "OpenFlow15", "--no-names"])
+            .args(arguments);
+        let output = ofctl
+            .stderr(Stdio::piped())
+            .output()
+            .expect("ovs-ofctl runs");
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{error}");
         let lines = String::from_utf8(output.stdout).expect("text");
@@ -114,7 +131,9 @@ impl Switch {
     /// Connects to the bridge and waits for the greeting.
     pub(crate) fn connect(&self) -> Connection {
         let stream = UnixStream::connect(self.management()).expect("the bridge listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a timeout can be set");
         let session = Session::new(Config::default(), Instant::now());
         let mut connection = Connection { stream, session };
         assert_eq!(connection.event(), Event::Ready);
@@ -123,7 +142,9 @@ impl Switch {
 }
 
 fn text(path: &Path) -> String {
-    path.to_str().expect("a path of plain characters").to_owned()
+    path.to_str()
+        .expect("a path of plain characters")
+        .to_owned()
 }
 
 /// A program of Open vSwitch that keeps to our directory.
@@ -132,7 +153,10 @@ fn command(directory: &Path, program: &str) -> Command {
     for variable in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"] {
         command.env(variable, directory);
     }
-    command.current_dir(directory).stdin(Stdio::null()).stderr(Stdio::null());
+    command
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
     command
 }
 
@@ -151,18 +175,28 @@ impl Connection {
                 return event;
             }
             if let Some(bytes) = self.session.poll_transmit() {
-                self.stream.write_all(&bytes).expect("the switch takes bytes");
+                self.stream
+                    .write_all(&bytes)
+                    .expect("the switch takes bytes");
                 continue;
             }
-            let read = self.stream.read(&mut buffer).expect("the switch answers in time");
+            let read = self
+                .stream
+                .read(&mut buffer)
+                .expect("the switch answers in time");
             assert_ne!(read, 0, "the switch closed the connection");
-            self.session.handle_bytes(&buffer[..read], Instant::now()).expect("a good session");
+            self.session
+                .handle_bytes(&buffer[..read], Instant::now())
+                .expect("a good session");
         }
     }
 
     /// Sends a bundle and waits for its end.
     pub(crate) fn bundle(&mut self, messages: &[Message]) -> Result<(), BundleFailure> {
-        let id = self.session.bundle(messages).expect("the bundle can be sent");
+        let id = self
+            .session
+            .bundle(messages)
+            .expect("the bundle can be sent");
         loop {
             match self.event() {
                 Event::Bundle(got, result) if got == id => return result,
@@ -174,7 +208,10 @@ impl Connection {
 
     /// Sends a request and waits for its answer.
     pub(crate) fn ask(&mut self, message: &Message) -> Result<Reply, RequestError> {
-        let id = self.session.request(message).expect("the request can be sent");
+        let id = self
+            .session
+            .request(message)
+            .expect("the request can be sent");
         loop {
             match self.event() {
                 Event::Reply(got, result) if got == id => return result,

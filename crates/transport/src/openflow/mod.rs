@@ -90,7 +90,11 @@ impl Client {
         let (event_sender, events) = mpsc::channel(QUEUE);
         let (requests, request_receiver) = mpsc::channel(QUEUE);
         let task = task::Task::new(remote, config, event_sender, request_receiver);
-        Self { events, handle: Handle { requests }, task: tokio::spawn(task.run()) }
+        Self {
+            events,
+            handle: Handle { requests },
+            task: tokio::spawn(task.run()),
+        }
     }
 
     /// The next event. Cancelling loses none.
@@ -150,10 +154,12 @@ impl Handle {
     /// # Errors
     /// When the queue is full or the client is gone.
     pub fn try_send(&self, message: Message) -> Result<()> {
-        self.requests.try_send(Request::Send(message)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => SendError::Full.into(),
-            mpsc::error::TrySendError::Closed(_) => Error::NotConnected,
-        })
+        self.requests
+            .try_send(Request::Send(message))
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => SendError::Full.into(),
+                mpsc::error::TrySendError::Closed(_) => Error::NotConnected,
+            })
     }
 
     /// Waits until the switch has done all that was sent before.
@@ -223,6 +229,9 @@ impl Handle {
     }
 
     async fn give(&self, request: Request) -> Result<()> {
-        self.requests.send(request).await.map_err(|_| Error::NotConnected)
+        self.requests
+            .send(request)
+            .await
+            .map_err(|_| Error::NotConnected)
     }
 }

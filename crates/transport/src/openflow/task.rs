@@ -5,9 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use ::openflow::Message;
-use ::openflow::session::{
-    self, BundleId, Config, Reply, RequestId, Session, SessionError,
-};
+use ::openflow::session::{self, BundleId, Config, Reply, RequestId, Session, SessionError};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -64,7 +62,14 @@ impl Task {
         requests: mpsc::Receiver<Request>,
     ) -> Self {
         let reconnect = Reconnect::new(1);
-        Self { remote, config, reconnect, queue: VecDeque::new(), events, requests }
+        Self {
+            remote,
+            config,
+            reconnect,
+            queue: VecDeque::new(),
+            events,
+            requests,
+        }
     }
 
     /// Runs until the client is dropped.
@@ -142,7 +147,11 @@ impl Task {
     }
 
     async fn pump(&mut self, live: &mut Live, connection: Connection) -> Ended {
-        let Connection { mut reader, mut writer, .. } = connection;
+        let Connection {
+            mut reader,
+            mut writer,
+            ..
+        } = connection;
         let events = self.events.clone();
         let greeting = Instant::now() + CONNECT_TIMEOUT;
         let mut input = BytesMut::with_capacity(READ);
@@ -152,7 +161,11 @@ impl Task {
                 output.extend_from_slice(&bytes);
             }
             let ready = live.session.is_ready();
-            let timeout = if ready { live.session.poll_timeout() } else { Some(greeting) };
+            let timeout = if ready {
+                live.session.poll_timeout()
+            } else {
+                Some(greeting)
+            };
             tokio::select! {
                 read = reader.read_buf(&mut input) => {
                     match read {
@@ -211,10 +224,8 @@ impl Task {
                 }
                 session::Event::Message(message) => {
                     // Only packets come in floods; what else a switch says is rare and matters.
-                    let packet = matches!(
-                        message,
-                        Message::PacketIn(_) | Message::PacketInStandard(_)
-                    );
+                    let packet =
+                        matches!(message, Message::PacketIn(_) | Message::PacketInStandard(_));
                     if packet && self.queue.len() >= self.config.max_events {
                         live.dropped += 1;
                         if live.dropped.is_power_of_two() {
