@@ -310,7 +310,7 @@ impl Session {
         let hello = match message {
             Some(Message::Hello(hello)) => hello,
             Some(Message::Error(_)) => return Err(SessionError::Version),
-            Some(_) | None => return Err(SessionError::NoHello("not to be understood")),
+            _ => return Err(SessionError::NoHello("not to be understood")),
         };
         let agreed = if hello.versions == 0 {
             version >= VERSION_15
