@@ -2,6 +2,8 @@
 //!
 //! The daemon under test is this test binary itself: run with a variable set, it becomes one.
 
+#![allow(clippy::unwrap_used)] // These are tests, though not all marked so.
+
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

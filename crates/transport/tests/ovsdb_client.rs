@@ -1,5 +1,7 @@
 //! The OVSDB client against the real `ovsdb-server`.
 
+#![allow(clippy::unwrap_used)] // These are tests, though not all marked so.
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;

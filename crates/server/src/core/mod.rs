@@ -5,23 +5,23 @@
 //! them, the rest stays in the server's bounded queue; commits go to the log threads, whose
 //! acknowledgements come back through a queue of their own.
 
+mod followers;
+mod logs;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use ovsdb::client::TransactError;
 use ovsdb::log::Log;
-use ovsdb::server::{
-    CloseReason, DatabaseId, Environment, Limits, Server, SessionId, StagedCommit,
-};
-use ovsdb::{Database, Error, ErrorKind, Operation, Record, RowChange, Str, Uuid};
+use ovsdb::server::{CloseReason, DatabaseId, Environment, Limits, Server, SessionId};
+use ovsdb::{Database, Operation, Str, Uuid};
 use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
-use transport::ovsdb::{Event, TransactResult};
+use transport::ovsdb::TransactResult;
 
-use crate::local::{Events, refused, results};
+use crate::local::Events;
 use crate::log_thread::{LogThread, Outcome};
 
 /// The queue of inputs.
@@ -35,6 +35,7 @@ const BATCH: usize = 64;
 const RETRY: Duration = Duration::from_secs(1);
 /// While the log has that many bytes to write, no inputs are taken.
 const MAX_UNWRITTEN: usize = 64 << 20;
+
 /// What can happen.
 #[derive(Debug)]
 pub(crate) enum Input {
@@ -280,209 +281,6 @@ impl Core {
         self.followers.remove(&session);
     }
 
-    fn subscribe(&mut self, database: &str, events: Events) -> Option<SessionId> {
-        let id = self
-            .server
-            .database_id(database)
-            .filter(|id| self.logs.contains_key(id))?;
-        let session = self.server.connect();
-        self.followers.insert(
-            session,
-            Follower {
-                database: id,
-                events,
-                lock: None,
-            },
-        );
-        self.logs.get_mut(&id)?.beginning.push(session);
-        self.begin_followers(id);
-        Some(session)
-    }
-
-    /// Shows all rows to new followers, once all of them are durable.
-    fn begin_followers(&mut self, id: DatabaseId) {
-        let Some(logged) = self.logs.get_mut(&id) else {
-            return;
-        };
-        if !logged.unwritten.is_empty() || logged.beginning.is_empty() {
-            return;
-        }
-        for session in std::mem::take(&mut logged.beginning) {
-            let Some(follower) = self.followers.get(&session) else {
-                continue;
-            };
-            let rows: Vec<RowChange> = self.server.database(id).contents().collect();
-            if !rows.is_empty() {
-                let _ = follower.events.send(Event::Changes(rows));
-            }
-            let _ = follower.events.send(Event::Connected);
-        }
-    }
-
-    fn transact(
-        &mut self,
-        session: Option<SessionId>,
-        database: &str,
-        operations: &[Operation],
-        reply: oneshot::Sender<TransactResult>,
-    ) {
-        let session = session.unwrap_or(self.own);
-        let Some(id) = self.server.database_id(database) else {
-            let error = Error::new(ErrorKind::UnknownDatabase, database);
-            let _ = reply.send(Err(refused(&error)));
-            return;
-        };
-        let executed = self.with_environment(|server, environment| {
-            server.transact(session, id, operations, environment)
-        });
-        let (revision, result) = match &executed {
-            Ok(executed) => {
-                let revision = executed.commit.as_ref().map(|commit| commit.revision);
-                (revision, Ok(results(&executed.results)))
-            }
-            Err(error) => (None, Err(refused(error))),
-        };
-        match (revision, self.logs.get_mut(&id)) {
-            (Some(revision), Some(logged)) => logged.replies.push_back((revision, reply, result)),
-            // Who asked may be gone.
-            _ => drop(reply.send(result)),
-        }
-    }
-
-    fn lock(&mut self, session: SessionId, lock: Option<Str>) {
-        let Some(follower) = self.followers.get_mut(&session) else {
-            return;
-        };
-        let before = std::mem::replace(&mut follower.lock, lock.clone());
-        if before == lock {
-            return;
-        }
-        if let Some(before) = before {
-            self.server.unlock(session, &before);
-            let _ = follower.events.send(Event::LockLost);
-        }
-        if let Some(lock) = lock
-            && self.server.lock(session, &lock)
-        {
-            let _ = follower.events.send(Event::LockAcquired);
-        }
-    }
-
-    fn outcome(&mut self, id: DatabaseId, outcome: Option<Outcome>) {
-        let Some(outcome) = outcome else {
-            return self.retry(id);
-        };
-        match outcome {
-            Outcome::Durable(revision) => self.durable(id, revision),
-            Outcome::Failed(text) => self.failed(id, &text),
-            Outcome::Compacted(done) => self.compacted(id, done),
-        }
-    }
-
-    fn durable(&mut self, id: DatabaseId, revision: u64) {
-        let visible = self.server.durable(id, revision);
-        for follower in self
-            .followers
-            .values()
-            .filter(|follower| follower.database == id)
-        {
-            for changes in &visible {
-                let _ = follower.events.send(Event::Changes(changes.to_vec()));
-            }
-        }
-        let Some(logged) = self.logs.get_mut(&id) else {
-            return;
-        };
-        while let Some(&(written, bytes)) = logged.unwritten.front()
-            && written <= revision
-        {
-            logged.unwritten.pop_front();
-            self.unwritten -= bytes;
-        }
-        while logged
-            .replies
-            .front()
-            .is_some_and(|reply| reply.0 <= revision)
-        {
-            if let Some((_, reply, result)) = logged.replies.pop_front() {
-                let _ = reply.send(result);
-            }
-        }
-        if logged.thread.wants_compaction() {
-            self.compact(id);
-        }
-        self.begin_followers(id);
-    }
-
-    fn failed(&mut self, id: DatabaseId, text: &str) {
-        self.server.failed(id);
-        let Some(logged) = self.logs.get_mut(&id) else {
-            return;
-        };
-        tracing::error!(target: "log", "{}: cannot write the log: {text}", logged.name);
-        logged.thread.recover();
-        self.unwritten -= logged
-            .unwritten
-            .drain(..)
-            .map(|(_, bytes)| bytes)
-            .sum::<usize>();
-        for (_, reply, _) in logged.replies.drain(..) {
-            let error = TransactError::Refused {
-                operation: None,
-                error: ErrorKind::Io.tag().to_owned(),
-                details: text.to_owned(),
-            };
-            let _ = reply.send(Err(error));
-        }
-        // A log that failed writes no more; a new file with what is known to be durable does.
-        logged.broken = true;
-        self.compact(id);
-        self.begin_followers(id);
-    }
-
-    fn compacted(&mut self, id: DatabaseId, done: bool) {
-        let Some(logged) = self.logs.get_mut(&id) else {
-            return;
-        };
-        if done && std::mem::take(&mut logged.broken) {
-            tracing::info!(target: "log", "{}: the log can be written again", logged.name);
-        }
-        if logged.broken && !std::mem::replace(&mut logged.retrying, true) {
-            let report = self.report.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(RETRY).await;
-                // A core that has ended needs no log.
-                let _ = report.send((id, None));
-            });
-        }
-    }
-
-    /// Tries again to begin a new file, if there is still need of one.
-    fn retry(&mut self, id: DatabaseId) {
-        if let Some(logged) = self.logs.get_mut(&id) {
-            logged.retrying = false;
-            if logged.broken {
-                self.compact(id);
-            }
-        }
-    }
-
-    /// Replaces the log by one that holds only the present content.
-    fn compact(&mut self, id: DatabaseId) {
-        // The snapshot has all that is staged, so that must be on its way before.
-        self.hand_out_commits();
-        let database = self.server.database(id);
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let wall = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
-        let (schema, snapshot) = (Record::schema(database.schema()), database.snapshot(wall));
-        if let Some(logged) = self.logs.get_mut(&id) {
-            // What is on its way is in the snapshot, and is written to the old file before.
-            logged.thread.compact(schema, snapshot);
-        }
-    }
-
     /// Hands out everything that the server has for logs, clients and followers.
     fn hand_out(&mut self) {
         self.hand_out_commits();
@@ -495,21 +293,6 @@ impl Core {
         }
         while let Some((session, reason)) = self.server.poll_close() {
             self.cut_off(session, &reason);
-        }
-    }
-
-    fn hand_out_commits(&mut self) {
-        while let Some(StagedCommit { database, commit }) = self.server.poll_commit() {
-            let Some(logged) = self.logs.get_mut(&database) else {
-                continue;
-            };
-            let bytes = commit
-                .record
-                .as_ref()
-                .map_or(0, |record| record.data().len());
-            logged.unwritten.push_back((commit.revision, bytes));
-            self.unwritten += bytes;
-            logged.thread.append(commit.revision, commit.record);
         }
     }
 
@@ -529,21 +312,6 @@ impl Core {
                 return;
             };
             permit.send(bytes);
-        }
-    }
-
-    /// Reads the messages for a follower, which can only be about its lock.
-    fn notices(&mut self, session: SessionId) {
-        while let Some(bytes) = self.server.poll_output(session) {
-            let Some(follower) = self.followers.get(&session) else {
-                return;
-            };
-            let method = |name: &[u8]| bytes.windows(name.len()).any(|part| part == name);
-            if method(b"\"locked\"") {
-                let _ = follower.events.send(Event::LockAcquired);
-            } else if method(b"\"stolen\"") {
-                let _ = follower.events.send(Event::LockLost);
-            }
         }
     }
 

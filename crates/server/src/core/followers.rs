@@ -1,0 +1,114 @@
+//! Parts of the same process: their subscriptions, transactions and locks.
+
+use ovsdb::server::{DatabaseId, SessionId};
+use ovsdb::{Error, ErrorKind, Operation, RowChange, Str};
+use tokio::sync::oneshot;
+use transport::ovsdb::{Event, TransactResult};
+
+use super::{Core, Follower};
+use crate::local::{Events, refused, results};
+
+impl Core {
+    pub(super) fn subscribe(&mut self, database: &str, events: Events) -> Option<SessionId> {
+        let id = self
+            .server
+            .database_id(database)
+            .filter(|id| self.logs.contains_key(id))?;
+        let session = self.server.connect();
+        self.followers.insert(
+            session,
+            Follower {
+                database: id,
+                events,
+                lock: None,
+            },
+        );
+        self.logs.get_mut(&id)?.beginning.push(session);
+        self.begin_followers(id);
+        Some(session)
+    }
+
+    /// Shows all rows to new followers, once all of them are durable.
+    pub(super) fn begin_followers(&mut self, id: DatabaseId) {
+        let Some(logged) = self.logs.get_mut(&id) else {
+            return;
+        };
+        if !logged.unwritten.is_empty() || logged.beginning.is_empty() {
+            return;
+        }
+        for session in std::mem::take(&mut logged.beginning) {
+            let Some(follower) = self.followers.get(&session) else {
+                continue;
+            };
+            let rows: Vec<RowChange> = self.server.database(id).contents().collect();
+            if !rows.is_empty() {
+                let _ = follower.events.send(Event::Changes(rows));
+            }
+            let _ = follower.events.send(Event::Connected);
+        }
+    }
+
+    pub(super) fn transact(
+        &mut self,
+        session: Option<SessionId>,
+        database: &str,
+        operations: &[Operation],
+        reply: oneshot::Sender<TransactResult>,
+    ) {
+        let session = session.unwrap_or(self.own);
+        let Some(id) = self.server.database_id(database) else {
+            let error = Error::new(ErrorKind::UnknownDatabase, database);
+            let _ = reply.send(Err(refused(&error)));
+            return;
+        };
+        let executed = self.with_environment(|server, environment| {
+            server.transact(session, id, operations, environment)
+        });
+        let (revision, result) = match &executed {
+            Ok(executed) => {
+                let revision = executed.commit.as_ref().map(|commit| commit.revision);
+                (revision, Ok(results(&executed.results)))
+            }
+            Err(error) => (None, Err(refused(error))),
+        };
+        match (revision, self.logs.get_mut(&id)) {
+            (Some(revision), Some(logged)) => logged.replies.push_back((revision, reply, result)),
+            // Who asked may be gone.
+            _ => drop(reply.send(result)),
+        }
+    }
+
+    pub(super) fn lock(&mut self, session: SessionId, lock: Option<Str>) {
+        let Some(follower) = self.followers.get_mut(&session) else {
+            return;
+        };
+        let before = std::mem::replace(&mut follower.lock, lock.clone());
+        if before == lock {
+            return;
+        }
+        if let Some(before) = before {
+            self.server.unlock(session, &before);
+            let _ = follower.events.send(Event::LockLost);
+        }
+        if let Some(lock) = lock
+            && self.server.lock(session, &lock)
+        {
+            let _ = follower.events.send(Event::LockAcquired);
+        }
+    }
+
+    /// Reads the messages for a follower, which can only be about its lock.
+    pub(super) fn notices(&mut self, session: SessionId) {
+        while let Some(bytes) = self.server.poll_output(session) {
+            let Some(follower) = self.followers.get(&session) else {
+                return;
+            };
+            let method = |name: &[u8]| bytes.windows(name.len()).any(|part| part == name);
+            if method(b"\"locked\"") {
+                let _ = follower.events.send(Event::LockAcquired);
+            } else if method(b"\"stolen\"") {
+                let _ = follower.events.send(Event::LockLost);
+            }
+        }
+    }
+}
