@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use ovsdb::Str;
 
-use crate::document::{Acl, Document, Located, Router, Switch, Target};
-use crate::fields::{Position, Problems};
+use crate::document::{Acl, Document, Router, Switch, Target};
+use crate::fields::{Located, Position, Problems};
 
 pub(crate) fn check(document: &Document, problems: &mut Problems) {
     names(document, problems);

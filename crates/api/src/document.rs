@@ -9,16 +9,7 @@ use ipnet::IpNet;
 use ovsdb::Str;
 use packet::Mac;
 
-use crate::fields::Position;
-
-/// A value and where it stands in the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Located<T> {
-    /// The value.
-    pub value: T,
-    /// Where it begins.
-    pub at: Position,
-}
+use crate::fields::{Located, Position};
 
 /// A whole document.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,6 +17,6 @@ mod read;
 mod read_testbed;
 
 pub use document::Document;
-pub use fields::{Position, Problem};
+pub use fields::{Located, Position, Problem};
 pub use plan::{Clash, Northbound, Plan, plan};
 pub use read::read;

@@ -11,9 +11,9 @@ use packet::Mac;
 
 use crate::check::check;
 use crate::document::{
-    Acl, AddressSet, Dhcp, Document, Located, Port, PortGroup, Route, Router, RouterPort, Switch,
+    Acl, AddressSet, Dhcp, Document, Port, PortGroup, Route, Router, RouterPort, Switch,
 };
-use crate::fields::{Fields, Position, Problem, Problems};
+use crate::fields::{Fields, Located, Position, Problem, Problems};
 use crate::read_testbed::testbed;
 
 /// Reads a document.

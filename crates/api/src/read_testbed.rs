@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use marked_yaml::Node;
 use ovsdb::Str;
 
-use crate::document::{Addressing, Expectation, Located, Machine, Outcome, Probe, Target, Testbed};
-use crate::fields::{Fields, Problems};
+use crate::document::{Addressing, Expectation, Machine, Outcome, Probe, Target, Testbed};
+use crate::fields::{Fields, Located, Problems};
 
 pub(crate) fn testbed(node: &Node, problems: &mut Problems) -> Testbed {
     let mut fields = Fields::of(node, "testbed", problems);
