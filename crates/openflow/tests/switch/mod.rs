@@ -147,9 +147,10 @@ fn text(path: &Path) -> String {
         .to_owned()
 }
 
-/// A program of Open vSwitch that keeps to our directory.
+/// A program of Open vSwitch that keeps to our directory, and ends with the test even if that is killed.
 fn command(directory: &Path, program: &str) -> Command {
-    let mut command = Command::new(program);
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", program]);
     for variable in ["OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR"] {
         command.env(variable, directory);
     }
