@@ -72,8 +72,8 @@ pub fn decode_atom(
     atom.ok_or_else(|| Error::syntax(format!("expected {}", atomic.name())).about(json))
 }
 
-/// JSON does not tell 1.0 from 1.
-fn whole(number: f64) -> Option<i64> {
+/// The integer that a number is, if it is one: JSON does not tell 1.0 from 1.
+pub(crate) fn whole(number: f64) -> Option<i64> {
     const LIMIT: f64 = 9_007_199_254_740_992.0; // Beyond 2^53 the text would not be exact.
     #[expect(
         clippy::cast_possible_truncation,

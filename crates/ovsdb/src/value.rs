@@ -65,6 +65,16 @@ impl fmt::Display for Real {
     }
 }
 
+/// A whole number is written like an integer, as the stock server does.
+impl Serialize for Real {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match crate::json::whole(self.0) {
+            Some(whole) => serializer.serialize_i64(whole),
+            None => serializer.serialize_f64(self.0),
+        }
+    }
+}
+
 /// The type of an atom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum AtomicType {
@@ -235,7 +245,7 @@ impl Serialize for Atom {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Integer(value) => serializer.serialize_i64(*value),
-            Self::Real(value) => serializer.serialize_f64(value.value()),
+            Self::Real(value) => value.serialize(serializer),
             Self::Boolean(value) => serializer.serialize_bool(*value),
             Self::String(value) => serializer.serialize_str(value),
             Self::Uuid(value) => {

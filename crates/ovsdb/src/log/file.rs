@@ -263,7 +263,7 @@ fn replace_file(path: &Path, bytes: &[u8]) -> Result<File, LogError> {
     let directory = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    let directory = File::open(directory.unwrap_or(Path::new(".")));
+    let directory = File::open(directory.unwrap_or_else(|| Path::new(".")));
     directory
         .and_then(|d| d.sync_all())
         .map_err(error("cannot write the directory"))?;

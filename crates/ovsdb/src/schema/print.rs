@@ -112,8 +112,8 @@ fn base(base: &BaseType) -> Value {
             put("maxInteger", max.map(Value::from));
         }
         Constraint::RealRange(min, max) => {
-            put("minReal", min.map(|real| real.value().into()));
-            put("maxReal", max.map(|real| real.value().into()));
+            put("minReal", min.map(|real| json!(real)));
+            put("maxReal", max.map(|real| json!(real)));
         }
         Constraint::Length(min, max) => {
             put("minLength", (*min != 0).then(|| (*min).into()));

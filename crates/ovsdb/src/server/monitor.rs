@@ -82,7 +82,7 @@ impl Spec {
             let table = table_index(schema, name)?;
             let requests = requests
                 .as_array()
-                .map_or(std::slice::from_ref(requests), Vec::as_slice);
+                .map_or_else(|| std::slice::from_ref(requests), Vec::as_slice);
             tables.push(table_spec(
                 table,
                 &schema.tables()[table],

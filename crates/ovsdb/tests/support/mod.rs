@@ -1,6 +1,10 @@
 //! A stock `ovsdb-server` for tests, and a client that speaks JSON-RPC to it.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(dead_code, reason = "not every test uses all of it")]
+
+pub(crate) mod random;
+pub(crate) mod shell;
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -84,16 +88,7 @@ impl StockServer {
     }
 
     pub(crate) fn client(&self) -> Client {
-        let stream = UnixStream::connect(&self.socket).unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(20)))
-            .unwrap();
-        Client {
-            stream,
-            framer: Framer::new(1 << 28, 100),
-            notifications: Vec::new(),
-            next: 0,
-        }
+        Client::connect(&self.socket)
     }
 }
 
@@ -113,6 +108,19 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    pub(crate) fn connect(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        Self {
+            stream,
+            framer: Framer::new(1 << 28, 100),
+            notifications: Vec::new(),
+            next: 0,
+        }
+    }
+
     /// Sends a request and waits for its reply; notifications that come before it are kept.
     pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
         self.next += 1;
