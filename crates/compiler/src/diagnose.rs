@@ -77,8 +77,14 @@ fn switch_ports(program: &mut Program) {
                 Ok(_) => {}
             }
         }
-        if row.dhcpv6_options.is_some() {
-            say("not supported: dhcpv6_options".into());
+        let used = [
+            ("dhcpv6_options", row.dhcpv6_options.is_none()),
+            ("mirror_rules", row.mirror_rules.is_empty()),
+            ("health_checks", row.health_checks.is_empty()),
+            ("options:arp_proxy", row.options.get("arp_proxy").is_none()),
+        ];
+        for (name, _) in used.into_iter().filter(|(_, unused)| !unused) {
+            say(format!("not supported: {name}"));
         }
         if row.type_ == "router" {
             match row.options.get("router-port") {

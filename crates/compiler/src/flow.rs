@@ -35,13 +35,13 @@ impl LogicalFlow {
     #[must_use]
     pub fn uuid(&self) -> Uuid {
         let mut key = String::with_capacity(96 + self.matches.len() + self.actions.len());
-        let _ = write!(
-            key,
-            "{:?} {} {}",
-            self.scope,
-            self.stage.name(),
-            self.priority
-        );
+        let Self {
+            scope,
+            priority,
+            source,
+            ..
+        } = self;
+        let _ = write!(key, "{scope:?} {} {priority} {source}", self.stage.name());
         if let Some(hint) = self.hint {
             let _ = write!(key, " {hint}");
         }

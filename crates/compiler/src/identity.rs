@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use uuid::Uuid;
 
 /// The name space of the UUIDs that the compiler makes.
-const SPACE: Uuid = Uuid::from_u128(0x6f85_1a2e_90b5_4f0a_a7c3_68656464_6c65);
+const SPACE: Uuid = Uuid::from_u128(0x6f85_1a2e_90b5_4f0a_a7c3_6865_6464_6c65);
 
 /// The UUID of a row that is named by its natural key.
 #[must_use]

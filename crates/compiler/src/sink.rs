@@ -78,6 +78,8 @@ pub(crate) struct Sink {
     /// Groups that gained or lost flows or members.
     touched: BTreeSet<Group>,
     rows: BTreeMap<(usize, Uuid), Pending>,
+    /// Rows that instances newly make.
+    added: Vec<(&'static str, Uuid, Arc<Row>)>,
     diagnostics: BTreeMap<Diagnostic, u32>,
     news: BTreeMap<Diagnostic, bool>,
 }
@@ -92,6 +94,7 @@ impl Sink {
             groups: BTreeMap::new(),
             touched: BTreeSet::new(),
             rows: BTreeMap::new(),
+            added: Vec::new(),
             diagnostics: BTreeMap::new(),
             news: BTreeMap::new(),
         }
@@ -196,10 +199,10 @@ impl Sink {
                 );
             }
             _ => {
-                if let Some(new) = new
-                    && self.hold(new.uuid)
-                {
-                    self.put(T::NAME, new.uuid, None, Some(Arc::new(new.row.to_row())));
+                // A row may pass from one instance to another in one run: who lets go does so first.
+                if let Some(new) = new {
+                    self.added
+                        .push((T::NAME, new.uuid, Arc::new(new.row.to_row())));
                 }
                 if let Some(old) = old
                     && self.let_go(old.uuid)
@@ -317,6 +320,11 @@ impl Sink {
     /// gone.
     pub(crate) fn take_rows(&mut self, engine: &Engine) -> Vec<RowChange> {
         self.settle_groups(engine);
+        for (table, uuid, row) in std::mem::take(&mut self.added) {
+            if self.hold(uuid) {
+                self.put(table, uuid, None, Some(row));
+            }
+        }
         let mut present = Vec::new();
         let mut gone = Vec::new();
         for ((rank, uuid), Pending { old, new }) in std::mem::take(&mut self.rows) {

@@ -150,6 +150,13 @@ impl RouterPort {
     }
 }
 
+/// What the settings of the whole cloud say to rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Whether a switch with ACLs drops what none of them allows.
+    pub default_acl_drop: bool,
+}
+
 /// How the ACLs of a switch or group work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum AclKind {
@@ -173,6 +180,8 @@ pub(crate) struct Topology {
     pub datapath_key: Input<Uuid, u32>,
     /// Tunnel keys of ports, by Northbound row; of `cr-` ports by [`redirect_id`].
     pub port_key: Input<Uuid, u32>,
+    /// The settings of the whole cloud.
+    pub settings: Rule<(), Settings>,
     /// Chassis by name.
     pub chassis_by_name: Index<Str, Uuid>,
     /// The switch that a port is on.
@@ -228,6 +237,18 @@ impl Topology {
         let datapath_key = build.input("tunnel key of datapath");
         let port_key = build.input("tunnel key of port");
         let raw = Raw::declare(build, nb, sb);
+        let globals = build.index("settings row", nb.global, |_, _| [()]);
+        let settings = build.rule("settings", globals, move |cx, ()| {
+            let row = cx
+                .items(globals, &())
+                .next()
+                .and_then(|id| cx.get(nb.global, id));
+            let options = row.map(|row| &row.options);
+            let is_true = |key| options.is_some_and(|options| options.is_true(key));
+            Settings {
+                default_acl_drop: is_true("default_acl_drop"),
+            }
+        });
         let switch = build.rule("switch", nb.switch, move |cx, id| {
             Arc::new(
                 cx.get(nb.switch, id)
@@ -290,6 +311,7 @@ impl Topology {
             sb,
             datapath_key,
             port_key,
+            settings,
             chassis_by_name: raw.chassis_by_name,
             switch_of_port: raw.switch_of_port,
             router_of_route: raw.router_of_route,

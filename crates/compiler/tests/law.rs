@@ -1,4 +1,5 @@
 //! The laws: incremental equals fresh; the order of edits cannot be seen.
+#![allow(clippy::unwrap_used)] // Helpers of tests.
 
 mod common;
 
@@ -151,7 +152,10 @@ fn apply(cloud: &mut Cloud, edit: &Edit) {
         }
         Edit::NoGroup(g) => cloud.remove::<nb::PortGroup>(&format!("g{g}")),
         Edit::Set(g, shape) => cloud.edit::<nb::AddressSet>(&format!("set{g}"), |row| {
-            row.name = format!("set{g}").into();
+            // One of them has the name of the set of a port group.
+            row.name = [format!("set{g}"), "g1_ip4".into()][usize::from(g == 2)]
+                .as_str()
+                .into();
             row.addresses = texts([["10.0.0.1", "10.0.0.2"][usize::from(shape) % 2]]);
         }),
         Edit::Dhcp(port, on) => {
@@ -172,7 +176,10 @@ fn apply(cloud: &mut Cloud, edit: &Edit) {
         }
         Edit::Chassis(c, on) => chassis(cloud, c, on),
         Edit::Global(n) => {
-            cloud.edit::<nb::NbGlobal>("global", |row| row.nb_cfg = i64::from(n));
+            cloud.edit::<nb::NbGlobal>("global", |row| {
+                row.nb_cfg = i64::from(n);
+                row.options = map((n % 2 == 0).then_some(("default_acl_drop", "true")));
+            });
         }
         Edit::Run => {
             cloud.run_and_write_back();
@@ -338,7 +345,7 @@ fn settle(cloud: &mut Cloud) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     /// A fresh compiler, with no more than the databases, agrees with one that went through all edits,
     /// in every row and in what it remembers.

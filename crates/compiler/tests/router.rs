@@ -1,4 +1,5 @@
 //! The pipeline of routers, on small clouds.
+#![allow(clippy::unwrap_used)] // Helpers of tests.
 
 mod common;
 

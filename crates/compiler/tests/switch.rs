@@ -1,4 +1,5 @@
 //! The pipeline of switches and the rows beside it, on small clouds.
+#![allow(clippy::unwrap_used)] // Helpers of tests.
 
 mod common;
 
@@ -359,4 +360,29 @@ fn rows_of_another_compiler_are_adopted() {
     );
     assert_eq!(port.chassis, Some(Weak::new(id("hv1"))));
     assert_eq!(again.rows::<sb::DatapathBinding>().count(), 3);
+}
+
+/// Without ACLs that allow it, nothing passes where that is the default; other switches do not care.
+#[test]
+fn default_drop() {
+    let mut cloud = two_tier();
+    cloud.acl(
+        "web",
+        "acl",
+        acl(Direction::ToLport, 1, "ip4", AclAction::Allow),
+    );
+    cloud.run();
+    let action = |flow: &sb::LogicalFlow| {
+        let stage = flow.external_ids.get("stage-name").unwrap();
+        stage.ends_with("acl_action") && flow.priority < 1000
+    };
+    let before = cloud.flows(action);
+    cloud.edit::<nb::NbGlobal>("global", |row| {
+        row.options = map([("default_acl_drop", "true")])
+    });
+    cloud.run();
+    insta::assert_snapshot!(cloud.flows(action));
+    cloud.edit::<nb::NbGlobal>("global", |row| row.options = map([]));
+    cloud.run();
+    assert_eq!(cloud.flows(action), before);
 }

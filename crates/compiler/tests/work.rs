@@ -1,4 +1,5 @@
 //! What an edit costs: which rule instances run, and how many flows there are.
+#![allow(clippy::unwrap_used)] // Helpers of tests.
 
 mod common;
 

@@ -65,7 +65,12 @@ impl Readers {
                 }
             }
         }
-        if self.len() == 0 {
+        let is_empty = match self {
+            Self::None => true,
+            Self::Few(list) => list.is_empty(),
+            Self::Many(set) => set.is_empty(),
+        };
+        if is_empty {
             *self = Self::None;
         }
     }

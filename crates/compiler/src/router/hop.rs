@@ -74,36 +74,41 @@ pub(super) fn place(switch: Uuid) -> u32 {
 /// is the neighbour. None when the port has no address of the family to speak from.
 pub(super) fn send(port: &RouterPort, next: Option<IpAddr>, v6: bool) -> Option<String> {
     let (hop, source, family) = if v6 {
-        let nets = &port.networks.v6;
-        let next = next.and_then(|next| match next {
-            IpAddr::V6(ip) => Some(ip),
-            IpAddr::V4(_) => None,
-        });
-        let near = nets
-            .iter()
-            .find(|net| next.is_some_and(|next| net.contains(&next)));
-        let from = near.or_else(|| nets.first())?.addr().to_string();
-        ("xxreg0", ("xxreg1", from), "ip6.dst")
+        ("xxreg0", "xxreg1", "ip6.dst")
     } else {
-        let nets = &port.networks.v4;
-        let next = next.and_then(|next| match next {
-            IpAddr::V4(ip) => Some(ip),
-            IpAddr::V6(_) => None,
-        });
-        let near = nets
-            .iter()
-            .find(|net| next.is_some_and(|next| net.contains(&next)));
-        let from = near.or_else(|| nets.first())?.addr().to_string();
-        ("reg0", ("reg1", from), "ip4.dst")
+        ("reg0", "reg1", "ip4.dst")
     };
+    let from = source_address(port, next, v6)?;
     let next = next.map_or_else(|| family.to_string(), |next| next.to_string());
     let place = port.switch().map_or(0, place);
-    let (source, from) = source;
     Some(format!(
         "{hop} = {next}; {source} = {from}; eth.src = {}; outport = {}; {PLACE} = {place}; \
          flags.loopback = 1; ",
         port.mac, port.quoted
     ))
+}
+
+/// The address from which a port speaks to a next hop: one of the same network, or else the first.
+fn source_address(port: &RouterPort, next: Option<IpAddr>, v6: bool) -> Option<IpAddr> {
+    let v4 = port
+        .networks
+        .v4
+        .iter()
+        .copied()
+        .map(IpNet::V4)
+        .filter(|_| !v6);
+    let v6 = port
+        .networks
+        .v6
+        .iter()
+        .copied()
+        .map(IpNet::V6)
+        .filter(|_| v6);
+    let nets: Vec<IpNet> = v4.chain(v6).collect();
+    let near = nets
+        .iter()
+        .find(|net| next.is_some_and(|next| net.contains(&next)));
+    near.or_else(|| nets.first()).map(IpNet::addr)
 }
 
 /// The port of a router with that name; none when it is another router's.

@@ -150,7 +150,7 @@ fn switch_port(
         sb.ha_chassis_group = gateway::group_of(cx, topology, identity, group.uuid());
     }
     sb.parent_port = nb.parent_name.clone();
-    sb.tag = nb.tag.or(nb.tag_request.filter(|tag| *tag != 0));
+    sb.tag = nb.tag.or_else(|| nb.tag_request.filter(|tag| *tag != 0));
     sb.mac = nb.addresses.clone();
     sb.port_security = nb.port_security.clone();
     sb.external_ids = nb.external_ids.clone();

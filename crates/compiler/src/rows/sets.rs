@@ -70,6 +70,11 @@ fn address_sets(program: &mut Program) {
             addresses
         },
     );
+    let by_name = program
+        .build
+        .index("address set by name", topology.nb.address_set, |_, row| {
+            [row.name.clone()]
+        });
     // Both sets exist while the group does, empty or not: matches may name them.
     for (family, suffix) in [(Family::V4, "_ip4"), (Family::V6, "_ip6")] {
         let name = match family {
@@ -80,6 +85,9 @@ fn address_sets(program: &mut Program) {
         program.rows(name, topology.nb.port_group, move |cx, id| {
             let group = cx.get(topology.nb.port_group, id)?;
             let name = Str::from(format!("{}{suffix}", group.name));
+            if cx.get(by_name, &name).is_some() {
+                return None; // Who wrote a set of that name means that one.
+            }
             let addresses: Set<Str> = cx.items(of_group, &(*id, family)).cloned().collect();
             let row = sb::AddressSet { name, addresses };
             Some(SbRow {

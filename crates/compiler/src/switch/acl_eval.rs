@@ -53,9 +53,9 @@ pub(super) fn declare(program: &mut Program) {
             for (scope, stateful) in scopes(cx, topology, id) {
                 let mut flows = out.of(scope, *id);
                 if stateful {
-                    with_tracking(acl, &mut flows)
+                    with_tracking(acl, &mut flows);
                 } else {
-                    without_tracking(acl, &mut flows)
+                    without_tracking(acl, &mut flows);
                 }
             }
         },
@@ -93,7 +93,7 @@ fn stateful(flows: &mut Flows<'_>) {
         let stage = way.pick(ACL_EVAL);
         // Without a commit, the replies to what is allowed by default would be invalid.
         flows.add(stage, 1, "ip && !ct.est", format!("{COMMIT} = 1; next;"));
-        let again = format!("{COMMIT} = 1; {ALLOW} = 1; next;");
+        let again = format!("{COMMIT} = 1; next;");
         flows.add(stage, 1, "ip && ct.est && ct_mark.blocked == 1", again);
         let cut = "ct.inv || (ct.est && ct.rpl && ct_mark.blocked == 1)";
         flows.add(stage, ALWAYS, cut, format!("{DROP} = 1; next;"));

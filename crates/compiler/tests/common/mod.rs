@@ -1,6 +1,6 @@
 //! A Northbound to edit, and a Southbound that takes what the compiler gives out and checks it as a
 //! database would.
-#![allow(dead_code, unreachable_pub)] // Each test program uses its part.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)] // Each test program uses its part.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
