@@ -245,7 +245,11 @@ impl Core {
             }
             Input::Writable(session) => self.pass_on(session),
             Input::Probe(session) => self.server.probe(session),
-            Input::Disconnected(session) => self.disconnect(session),
+            Input::Disconnected(session) => {
+                // Who sent garbage and left is still worth a line.
+                self.cut_off_unusable();
+                self.disconnect(session);
+            }
             Input::Subscribe {
                 database,
                 events,
@@ -291,6 +295,10 @@ impl Core {
                 self.pass_on(session);
             }
         }
+        self.cut_off_unusable();
+    }
+
+    fn cut_off_unusable(&mut self) {
         while let Some((session, reason)) = self.server.poll_close() {
             self.cut_off(session, &reason);
         }

@@ -179,6 +179,19 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        // Those that have detached are nobody's children.
+        for entry in std::fs::read_dir(self.path())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let path = entry.path();
+            if path.extension().is_some_and(|extension| extension == "pid")
+                && let Ok(pid) = std::fs::read_to_string(&path)
+            {
+                let _ = Command::new("kill").args(["-9", pid.trim()]).status();
+            }
+        }
         for child in &mut self.children {
             let _ = child.kill();
             let _ = child.wait();
