@@ -144,6 +144,15 @@ impl Datum {
             .map(|at| &pairs[at].1)
     }
 
+    /// Whether the two are one piece of memory.
+    pub(crate) fn shares_memory_with(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Form::Set(a), Form::Set(b)) => Arc::ptr_eq(a, b),
+            (Form::Map(a), Form::Map(b)) => Arc::ptr_eq(a, b),
+            _ => false,
+        }
+    }
+
     /// What a column of this type holds until it is set (RFC 7047 section 5.2.1).
     pub fn default_of(column: &ColumnType) -> Self {
         match &column.value {

@@ -153,6 +153,8 @@ fn when_the_log_fails_the_staged_state_goes() {
     assert_eq!(f.server.database(f.database).contents().count(), 2);
 }
 
+type Expected = fn(&CloseReason) -> bool;
+
 #[test]
 fn garbage_closes_only_its_session() {
     let limits = Limits {
@@ -162,7 +164,7 @@ fn garbage_closes_only_its_session() {
     };
     let mut f = Fixture::new(limits);
     let good = f.server.connect();
-    let cases: [(&[u8], fn(&CloseReason) -> bool); 6] = [
+    let cases: [(&[u8], Expected); 6] = [
         (b"GET / HTTP/1.1\r\n", |r| {
             *r == CloseReason::Frame(FrameError::NotAnObject(b'G'))
         }),

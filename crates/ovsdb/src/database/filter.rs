@@ -7,7 +7,7 @@ use crate::{Datum, Error, Row, TableSchema, Uuid, json};
 use super::table::Table;
 
 /// A column, or one of the two that every table has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Slot {
     Uuid,
     Version,
@@ -43,11 +43,11 @@ pub(crate) fn version(uuid: Uuid, row: &Row) -> Uuid {
         .into_uuid()
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Clause {
-    slot: Slot,
-    function: Function,
-    value: Datum,
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Clause {
+    pub(super) slot: Slot,
+    pub(super) function: Function,
+    pub(super) value: Datum,
 }
 
 /// A condition on the rows of one table: all clauses of a `where` must hold.
@@ -55,34 +55,6 @@ struct Clause {
 pub(crate) struct Filter {
     clauses: Vec<Clause>,
     never: bool,
-}
-
-/// A condition of a monitor: any clause must hold, and without clauses every row is meant
-/// (`ovsdb-server(7)`, section 4.1.12).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(crate) struct AnyFilter {
-    clauses: Vec<Clause>,
-    /// Whether every row is meant.
-    always: bool,
-}
-
-impl AnyFilter {
-    pub(crate) fn any_of(table: &TableSchema, condition: &[Condition]) -> Result<Self, Error> {
-        let always = condition.is_empty() || condition.contains(&Condition::Always(true));
-        let clauses = condition
-            .iter()
-            .filter_map(|c| Clause::resolve(table, c).transpose());
-        let clauses = if always {
-            Vec::new()
-        } else {
-            clauses.collect::<Result<_, _>>()?
-        };
-        Ok(Self { clauses, always })
-    }
-
-    pub(crate) fn matches(&self, uuid: Uuid, row: &Row) -> bool {
-        self.always || self.clauses.iter().any(|clause| clause.matches(uuid, row))
-    }
 }
 
 impl Filter {
@@ -143,7 +115,10 @@ impl Filter {
 
 impl Clause {
     /// The clause, unless it is a constant.
-    fn resolve(table: &TableSchema, condition: &Condition) -> Result<Option<Self>, Error> {
+    pub(super) fn resolve(
+        table: &TableSchema,
+        condition: &Condition,
+    ) -> Result<Option<Self>, Error> {
         let Condition::Clause {
             column,
             function,
@@ -160,7 +135,7 @@ impl Clause {
         }))
     }
 
-    fn matches(&self, uuid: Uuid, row: &Row) -> bool {
+    pub(super) fn matches(&self, uuid: Uuid, row: &Row) -> bool {
         match self.slot {
             Slot::Column(at) => compare(&row[at], self.function, &self.value),
             slot => compare(&slot.value(uuid, row), self.function, &self.value),

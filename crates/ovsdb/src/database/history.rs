@@ -2,7 +2,7 @@
 //!
 //! Ids of persistent commits are a function of the log, so a server that starts again knows them too.
 //!
-//! Invariant: what is kept is bounded by [`History::MAX_CHANGES`] changes of rows.
+//! Invariant: what is kept alive only by the history is bounded by [`History::MAX_WEIGHT`].
 
 use std::collections::{VecDeque, vec_deque};
 use std::sync::Arc;
@@ -19,7 +19,8 @@ pub(crate) struct History {
     base: Uuid,
     /// The id of the last commit that has a record.
     last_persistent: Uuid,
-    changes: usize,
+    /// About how many values are kept alive.
+    weight: usize,
 }
 
 /// The commits after one that a client knows, oldest first.
@@ -42,14 +43,14 @@ impl Default for History {
             entries: VecDeque::new(),
             base: nil,
             last_persistent: nil,
-            changes: 0,
+            weight: 0,
         }
     }
 }
 
 impl History {
-    /// How many changes of rows are kept.
-    const MAX_CHANGES: usize = 1 << 16;
+    /// How many values of changed and deleted rows are kept.
+    const MAX_WEIGHT: usize = 1 << 20;
 
     /// The id of the last commit; nil while there was none.
     pub(crate) fn last_id(&self) -> Uuid {
@@ -91,13 +92,13 @@ impl History {
         if persistent {
             self.last_persistent = id;
         }
-        self.changes += changes.len();
+        self.weight += changes.iter().map(weight).sum::<usize>();
         self.entries.push_back((id, changes));
         // An entry larger than the bound goes too: whoever missed it had better fetch everything.
-        while self.changes > Self::MAX_CHANGES
+        while self.weight > Self::MAX_WEIGHT
             && let Some((id, changes)) = self.entries.pop_front()
         {
-            self.changes -= changes.len();
+            self.weight -= changes.iter().map(weight).sum::<usize>();
             self.base = id;
         }
     }
@@ -122,4 +123,16 @@ impl History {
             entries: self.entries.range(start..),
         })
     }
+}
+
+/// About how many values a change keeps alive: its own few, and what the old row does not share with the new.
+fn weight(change: &RowChange) -> usize {
+    let Some(old) = &change.old else { return 1 };
+    let kept = old.iter().enumerate().filter(|(at, value)| {
+        change
+            .new
+            .as_ref()
+            .is_none_or(|new| !value.shares_memory_with(&new[*at]))
+    });
+    old.len() + kept.map(|(_, value)| value.len()).sum::<usize>()
 }

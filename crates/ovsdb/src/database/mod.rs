@@ -9,6 +9,7 @@
 //! that are not root tables have a strong reference from another row, indexes are unique and every value is
 //! as its type says. The cost of a commit follows the change, not the database.
 
+mod any_filter;
 mod commit;
 mod execute;
 mod filter;
@@ -25,7 +26,8 @@ pub use history::Since;
 pub use outcome::{Commit, Executed, OperationResult, Outcome, Results, SelectedRows};
 pub use replay::ReplayError;
 
-pub(crate) use filter::{AnyFilter, Slot};
+pub(crate) use any_filter::AnyFilter;
+pub(crate) use filter::Slot;
 
 use filter::Filter;
 

@@ -125,7 +125,7 @@ impl Condition {
 }
 
 /// How a clause compares (RFC 7047 section 5.1 `<function>`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Function {
     /// `<`
     Less,

@@ -24,6 +24,7 @@ mod methods;
 mod monitor;
 mod monitors;
 mod outbox;
+mod removal;
 mod self_database;
 mod transact;
 mod update;
@@ -111,6 +112,9 @@ pub enum CloseReason {
     /// The log has failed, so what was about to be sent is not true.
     #[error("the log of database {0} failed")]
     Log(Str),
+    /// The database is served no longer.
+    #[error("database {0} was removed")]
+    Removed(Str),
 }
 
 /// A commit for the log.

@@ -54,6 +54,11 @@ impl Monitors {
         true
     }
 
+    /// Whose the monitors are; a session with several is there several times.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = SessionId> {
+        self.members.keys().map(|member| member.0)
+    }
+
     pub(crate) fn forget(&mut self, session: SessionId) {
         let own = self
             .members

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{DatabaseId, Server};
 use crate::database::{Context, Outcome};
+use crate::operation::Condition;
 use crate::schema::{BaseType, ColumnSchema, ColumnType};
 use crate::value::AtomicType;
 use crate::{DatabaseSchema, Datum, Operation, Str, TableSchema, Uuid};
@@ -52,15 +53,28 @@ impl Server {
                 .map(|(name, value)| (Str::new_static(name), value))
                 .collect(),
         };
+        self.describe(&[insert]);
+    }
+
+    /// Removes the row of a database.
+    pub(super) fn retract(&mut self, name: &str) {
+        let delete = Operation::Delete {
+            table: Str::new_static("Database"),
+            condition: vec![Condition::uuid(Uuid::new_v5(&self.id, name.as_bytes()))],
+        };
+        self.describe(&[delete]);
+    }
+
+    fn describe(&mut self, operations: &[Operation]) {
         let mut context = Context {
             now: 0,
-            new_uuid: &mut || uuid,
+            new_uuid: &mut Uuid::nil,
             holds_lock: &|_| false,
             waited: 0,
             read_only: None,
         };
         let hosted = &mut self.databases[0];
-        if let Outcome::Done(executed) = hosted.database.execute(&[insert], &mut context)
+        if let Outcome::Done(executed) = hosted.database.execute(operations, &mut context)
             && let Some(commit) = executed.commit
         {
             // There is no log to wait for.

@@ -19,6 +19,12 @@ pub(crate) struct Waiting {
     until: Option<u64>,
 }
 
+impl Waiting {
+    pub(crate) const fn database(&self) -> DatabaseId {
+        self.database
+    }
+}
+
 impl Server {
     /// Carries out a transaction and queues its reply, or lets it wait.
     pub(super) fn transact_remote(
