@@ -9,49 +9,71 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow};
 use serde_json::{Value, json};
 
+use crate::centre::{Central, Centre};
 use crate::command::run;
-use crate::database::Database;
+use crate::database::{Database, members};
 use crate::hypervisor::{Hypervisor, HypervisorSpec};
-use crate::namespace::Namespace;
 use crate::process::Process;
 use crate::scratch::Scratch;
 use crate::underlay::Underlay;
-use crate::vm::{Vm, VmSpec};
+use crate::vm::{Addressing, Vm, VmSpec};
 use crate::wait::until;
 
 /// How long the whole may take to follow a change.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What programs a hypervisor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Agent {
+    /// `heddle agent`.
+    Heddle,
+    /// Stock `ovn-controller`.
+    Stock,
+}
 
 /// A cloud that runs. Dropping it ends everything.
 pub struct Cloud {
     // Dropped in this order: who talks goes before who listens, and the folder goes last.
     vms: Vec<Vm>,
     agents: Vec<Process>,
-    server: Process,
+    centre: Centre,
     hypervisors: Vec<Hypervisor>,
+    kinds: Vec<Agent>,
     _underlay: Underlay,
-    centre: Namespace,
     heddle: PathBuf,
     scratch: Scratch,
 }
 
 impl Cloud {
-    /// Starts the server and an agent on each of `hypervisors`, all from the binary `heddle`.
+    /// Starts `heddle server`, and `heddle agent` on each of `hypervisors`, from the binary `heddle`.
     ///
     /// # Errors
     /// When something does not come up.
     pub fn start(heddle: &Path, hypervisors: &[&str]) -> Result<Self> {
+        let agents: Vec<_> = hypervisors
+            .iter()
+            .map(|name| (*name, Agent::Heddle))
+            .collect();
+        Self::start_mixed(heddle, Central::Heddle, &agents)
+    }
+
+    /// Starts a cloud of which parts may be stock programs.
+    ///
+    /// # Errors
+    /// When something does not come up.
+    pub fn start_mixed(heddle: &Path, central: Central, agents: &[(&str, Agent)]) -> Result<Self> {
         let scratch = Scratch::new()?;
-        let centre = Namespace::new("centre")?;
-        let server = start_server(&centre, heddle, &scratch)?;
+        let centre = Centre::start(central, heddle, &scratch)?;
         let underlay = Underlay::new()?;
+        let names: Vec<&str> = agents.iter().map(|(name, _)| *name).collect();
+        let southbound = centre.southbound();
         let mut cloud = Self {
             vms: vec![],
             agents: vec![],
-            server,
-            hypervisors: start_hypervisors(&scratch, &underlay, hypervisors)?,
-            _underlay: underlay,
             centre,
+            hypervisors: start_hypervisors(&scratch, &underlay, &names, &southbound)?,
+            kinds: agents.iter().map(|(_, kind)| *kind).collect(),
+            _underlay: underlay,
             heddle: heddle.to_owned(),
             scratch,
         };
@@ -67,15 +89,22 @@ impl Cloud {
 
     fn start_agent(&self, number: usize) -> Result<Process> {
         let hypervisor = &self.hypervisors[number];
-        let folder = hypervisor.folder();
-        hypervisor.spawn(
-            "agent",
-            Command::new(&self.heddle)
-                .arg("agent")
-                .arg(hypervisor.database())
-                .arg(format!("--unixctl={}", folder.join("agent.ctl").display()))
-                .arg(format!("--log-file={}", folder.join("agent.log").display())),
-        )
+        let file = |kind: &str| hypervisor.folder().join(format!("agent.{kind}"));
+        let mut command = match self.kinds[number] {
+            Agent::Stock => Command::new("ovn-controller"),
+            Agent::Heddle => {
+                let mut command = Command::new(&self.heddle);
+                command
+                    .arg("agent")
+                    .arg(format!("--unixctl={}", file("ctl").display()));
+                command
+            }
+        };
+        command
+            .arg(hypervisor.database())
+            .arg(format!("--log-file={}", file("log").display()))
+            .arg("-vconsole:off");
+        hypervisor.spawn("agent", &mut command)
     }
 
     /// The folder with all its files.
@@ -85,12 +114,12 @@ impl Cloud {
 
     /// The remote of the Northbound.
     pub fn northbound_remote(&self) -> String {
-        remote(&self.scratch, "ovnnb_db.sock")
+        self.centre.northbound()
     }
 
     /// The remote of the Southbound.
     pub fn southbound_remote(&self) -> String {
-        remote(&self.scratch, "ovnsb_db.sock")
+        self.centre.southbound()
     }
 
     /// A connection to the Northbound.
@@ -111,21 +140,20 @@ impl Cloud {
 
     fn open(&mut self, remote: &str, name: &str) -> Result<Database> {
         // What the server said last is worth more than "cannot connect".
-        Database::open(remote, name).or_else(|error| self.server.expect_alive().and(Err(error)))
+        Database::open(remote, name).or_else(|error| self.centre.expect_alive().and(Err(error)))
     }
 
-    /// The server.
-    pub fn server(&mut self) -> &mut Process {
-        &mut self.server
+    /// The central programs.
+    pub fn centre(&mut self) -> &mut Centre {
+        &mut self.centre
     }
 
-    /// Ends the server, at once and without a word, and starts it again over the same files.
+    /// Ends the central programs, at once and without a word, and starts them again over the same files.
     ///
     /// # Errors
-    /// When it does not come up.
-    pub fn restart_server(&mut self) -> Result<()> {
-        self.server.kill();
-        self.server = start_server(&self.centre, &self.heddle, &self.scratch)?;
+    /// When they do not come up.
+    pub fn restart_centre(&mut self) -> Result<()> {
+        self.centre.restart()?;
         self.northbound().map(drop)
     }
 
@@ -188,6 +216,46 @@ impl Cloud {
         let vm = Vm::start(spec, self.hypervisor(hypervisor)?)?;
         self.vms.push(vm);
         self.vms.last().context("a machine was added")
+    }
+
+    /// Starts a virtual machine on a logical port that the Northbound knows, with its MAC address.
+    ///
+    /// # Errors
+    /// When the Northbound has no such port, or it cannot be plugged in.
+    pub fn add_machine(
+        &mut self,
+        port: &str,
+        hypervisor: &str,
+        addressing: Addressing,
+    ) -> Result<&Vm> {
+        let mac = self.network_card(port)?;
+        let spec = VmSpec {
+            name: port.to_owned(),
+            port: port.to_owned(),
+            mac,
+            addressing,
+        };
+        self.add_vm(spec, hypervisor)
+    }
+
+    /// The MAC address of a logical port. The Northbound knows it where a document need not name it.
+    fn network_card(&mut self, port: &str) -> Result<String> {
+        let rows = self.northbound()?.select(
+            "Logical_Switch_Port",
+            json!([["name", "==", port]]),
+            &["addresses"],
+        )?;
+        let addresses = rows
+            .first()
+            .map(|row| members(&row["addresses"]))
+            .unwrap_or_default();
+        let mac = addresses
+            .first()
+            .and_then(Value::as_str)
+            .and_then(|text| text.split(' ').next());
+        Ok(mac
+            .with_context(|| format!("port {port} has no MAC address"))?
+            .to_owned())
     }
 
     /// Ends a virtual machine.
@@ -272,7 +340,7 @@ impl Cloud {
     /// # Errors
     /// With its last words.
     pub fn expect_alive(&mut self) -> Result<()> {
-        self.server.expect_alive()?;
+        self.centre.expect_alive()?;
         self.agents.iter_mut().try_for_each(Process::expect_alive)
     }
 
@@ -311,36 +379,15 @@ impl Cloud {
     }
 }
 
-fn remote(scratch: &Scratch, socket: &str) -> String {
-    format!("unix:{}", scratch.path().join(socket).display())
-}
-
-fn start_server(centre: &Namespace, heddle: &Path, scratch: &Scratch) -> Result<Process> {
-    let folder = scratch.path();
-    let mut command = Command::new(heddle);
-    command
-        .arg("server")
-        .env("OVN_RUNDIR", folder)
-        .arg(format!("--db-dir={}", scratch.folder("db")?.display()))
-        .arg(format!("--remote=p{}", remote(scratch, "ovnnb_db.sock")))
-        .arg(format!("--remote=p{}", remote(scratch, "ovnsb_db.sock")))
-        .arg(format!("--unixctl={}", folder.join("server.ctl").display()))
-        .arg(format!(
-            "--log-file={}",
-            folder.join("server.log").display()
-        ));
-    Process::start(centre, "server", &command, &folder.join("server.out"))
-}
-
 fn start_hypervisors(
     scratch: &Scratch,
     underlay: &Underlay,
     names: &[&str],
+    southbound: &str,
 ) -> Result<Vec<Hypervisor>> {
-    let southbound = remote(scratch, "ovnsb_db.sock");
     let hypervisors = std::thread::scope(|scope| {
         let start = |name| {
-            let (folder, southbound) = (scratch.folder(name), southbound.as_str());
+            let folder = scratch.folder(name);
             scope.spawn(move || {
                 let folder = &folder?;
                 let southbound = Some(southbound);

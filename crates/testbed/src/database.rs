@@ -169,6 +169,11 @@ impl Database {
         column: &str,
         limit: Duration,
     ) -> Result<Duration> {
+        // Whoever compiles makes the row when it finds none.
+        until(Duration::from_secs(30), "a row in NB_Global", || {
+            let rows = self.select("NB_Global", json!([]), &["nb_cfg"])?;
+            Ok((!rows.is_empty()).then_some(()))
+        })?;
         let request = json!({"NB_Global": {"columns": [column]}});
         self.call("monitor", &json!([self.name, "wait", request]))?;
         operations.push(json!({"op": "mutate", "table": "NB_Global", "where": [],

@@ -16,6 +16,7 @@
 //! and every wait is for a condition with a limit.
 
 pub mod bench;
+mod centre;
 mod cloud;
 mod command;
 mod database;
@@ -30,7 +31,8 @@ mod underlay;
 mod vm;
 mod wait;
 
-pub use cloud::Cloud;
+pub use centre::{Central, Centre};
+pub use cloud::{Agent, Cloud};
 pub use command::run;
 pub use database::{Database, members};
 pub use dhcp::Lease;

@@ -18,6 +18,30 @@ pub struct Addressing {
     pub gateways: Vec<IpAddr>,
 }
 
+impl Addressing {
+    /// From text: addresses such as `10.0.0.2/24`, and gateways.
+    ///
+    /// # Errors
+    /// When one is not an address.
+    pub fn parse(addresses: &[&str], gateways: &[&str]) -> Result<Self> {
+        let interface = |text: &&str| {
+            let (address, prefix) = text
+                .split_once('/')
+                .with_context(|| format!("{text} has no prefix"))?;
+            Ok((address.parse()?, prefix.parse()?))
+        };
+        let addresses = addresses.iter().map(interface).collect::<Result<_>>()?;
+        let gateways = gateways
+            .iter()
+            .map(|text| text.parse())
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            addresses,
+            gateways,
+        })
+    }
+}
+
 /// What a VM is to be like.
 #[derive(Clone, Debug)]
 pub struct VmSpec {

@@ -3,17 +3,18 @@
 //! Figures only: nothing here asserts how fast anything is.
 
 mod shape;
-mod side;
 
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::json;
 
 pub use self::shape::Kubernetes;
-pub use self::side::Side;
+use crate::centre::{Central, Centre};
 use crate::database::Database;
+use crate::scratch::Scratch;
 
 const PATIENCE: Duration = Duration::from_secs(1800);
 
@@ -36,18 +37,10 @@ pub struct Figures {
 ///
 /// # Errors
 /// When a program does not come up or refuses something.
-pub fn run(side: &Side, shape: Kubernetes, times: usize) -> Result<Figures> {
-    let running = side.start()?;
+pub fn run(central: Central, heddle: &Path, shape: Kubernetes, times: usize) -> Result<Figures> {
+    let scratch = Scratch::new()?;
+    let running = Centre::start(central, heddle, &scratch)?;
     let mut northbound = Database::open(&running.northbound(), "OVN_Northbound")?;
-    // An empty Northbound has no row to raise `nb_cfg` in until the compiler or a client makes one.
-    if northbound
-        .select("NB_Global", json!([]), &["nb_cfg"])?
-        .is_empty()
-    {
-        northbound.transact(vec![
-            json!({"op": "insert", "table": "NB_Global", "row": {}}),
-        ])?;
-    }
     northbound.sync("sb_cfg", PATIENCE)?;
 
     let start = Instant::now();

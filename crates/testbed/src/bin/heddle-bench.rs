@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use testbed::bench::{Kubernetes, Side, run, write};
+use testbed::Central;
+use testbed::bench::{Kubernetes, run, write};
 
 /// Loads the shape of a Kubernetes cluster into stock OVN and into Heddle, and compares.
 #[derive(Parser)]
@@ -59,11 +60,13 @@ fn main() -> Result<()> {
         services,
     };
     println!("k8s nodes={nodes} pods={pods} svcs={services}; medians of {times}\n");
-    let measure = |side: Side, word: Only| {
+    let measure = |central: Central, word: Only| {
         let wanted = arguments.only.is_none_or(|only| only == word);
-        wanted.then(|| run(&side, shape, times)).transpose()
+        wanted
+            .then(|| run(central, &heddle, shape, times))
+            .transpose()
     };
-    let stock = measure(Side::Stock, Only::Stock).context("the stock programs")?;
-    let ours = measure(Side::Heddle(heddle), Only::Heddle).context("heddle")?;
+    let stock = measure(Central::Stock, Only::Stock).context("the stock programs")?;
+    let ours = measure(Central::Heddle, Only::Heddle).context("heddle")?;
     write(&mut stdout().lock(), stock.as_ref(), ours.as_ref())
 }

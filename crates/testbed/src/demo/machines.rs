@@ -1,55 +1,28 @@
 //! The document's machines as VMs.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use api::Document;
 use api::document::{self, Machine};
-use serde_json::json;
 
 use crate::cloud::Cloud;
-use crate::database::members;
-use crate::vm::{Addressing, VmSpec};
+use crate::vm::Addressing;
 
 /// Starts all machines. With other hypervisors than the document's they are dealt out in turn.
 pub(super) fn start(cloud: &mut Cloud, document: &Document, hypervisors: &[&str]) -> Result<()> {
-    let cards = network_cards(cloud)?;
     let machines = document.testbed.iter().flat_map(|bed| &bed.machines);
     for (number, machine) in machines.enumerate() {
         let name = machine.port.value.as_str();
-        let mac = cards
-            .get(name)
-            .with_context(|| format!("port {name} has no MAC address"))?;
-        let spec = VmSpec {
-            name: name.to_owned(),
-            port: name.to_owned(),
-            mac: mac.clone(),
-            addressing: addressing(document, machine),
-        };
         let written = machine.on.value.as_str();
         let host = if hypervisors.contains(&written) {
             written
         } else {
             hypervisors[number % hypervisors.len()]
         };
-        cloud.add_vm(spec, host)?;
+        cloud.add_machine(name, host, addressing(document, machine))?;
     }
     Ok(())
-}
-
-/// The MAC address of each port, which the Northbound knows: the document need not name it.
-fn network_cards(cloud: &mut Cloud) -> Result<HashMap<String, String>> {
-    let rows =
-        cloud
-            .northbound()?
-            .select("Logical_Switch_Port", json!([]), &["name", "addresses"])?;
-    let card = |row: &serde_json::Value| {
-        let addresses = members(&row["addresses"]);
-        let mac = addresses.first()?.as_str()?.split_whitespace().next()?;
-        Some((row["name"].as_str()?.to_owned(), mac.to_owned()))
-    };
-    Ok(rows.iter().filter_map(card).collect())
 }
 
 /// What the testbed sets by hand: everything, or just IPv6 for a machine that asks by DHCP.
