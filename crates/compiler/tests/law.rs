@@ -178,7 +178,7 @@ fn apply(cloud: &mut Cloud, edit: &Edit) {
         Edit::Global(n) => {
             cloud.edit::<nb::NbGlobal>("global", |row| {
                 row.nb_cfg = i64::from(n);
-                row.options = map((n % 2 == 0).then_some(("default_acl_drop", "true")));
+                row.options = map(n.is_multiple_of(2).then_some(("default_acl_drop", "true")));
             });
         }
         Edit::Run => {
@@ -201,11 +201,13 @@ fn port(cloud: &mut Cloud, switch: u8, port: u8, shape: u8) {
         row.name = format!("s{switch}").into();
     });
     cloud.edit::<nb::LogicalSwitchPort>(&name, |row| {
-        row.enabled = (shape % 7 == 0).then_some(false);
+        row.enabled = shape.is_multiple_of(7).then_some(false);
         row.type_ =
             ["", "", "", "localnet", "localport", "virtual"][usize::from(shape / 8) % 6].into();
-        row.port_security = texts((shape % 5 == 0).then_some(addresses.as_str()));
-        row.options = map((shape % 11 == 0).then_some(("requested-tnl-key", "7")));
+        row.port_security = texts(shape.is_multiple_of(5).then_some(addresses.as_str()));
+        row.options = map(shape
+            .is_multiple_of(11)
+            .then_some(("requested-tnl-key", "7")));
     });
 }
 
@@ -251,8 +253,12 @@ fn route(cloud: &mut Cloud, router: u8, route: u8, shape: u8) {
         &nb::LogicalRouterStaticRoute {
             ip_prefix: prefixes[usize::from(shape) % prefixes.len()].into(),
             nexthop: hops[usize::from(shape / 5) % hops.len()].into(),
-            policy: (shape % 4 == 0).then_some(nb::LogicalRouterStaticRoutePolicy::SrcIp),
-            output_port: (shape % 3 == 0).then(|| format!("r{router}-s{}", shape % 4).into()),
+            policy: shape
+                .is_multiple_of(4)
+                .then_some(nb::LogicalRouterStaticRoutePolicy::SrcIp),
+            output_port: shape
+                .is_multiple_of(3)
+                .then(|| format!("r{router}-s{}", shape % 4).into()),
             ..nb::LogicalRouterStaticRoute::default()
         },
     );
@@ -298,7 +304,7 @@ fn acl_of(acl: u8, shape: u8) -> nb::Acl {
         "icmp",
     ];
     nb::Acl {
-        log: shape % 7 == 0,
+        log: shape.is_multiple_of(7),
         label: i64::from(shape % 3),
         ..common::acl(
             direction,

@@ -378,7 +378,7 @@ fn default_drop() {
     };
     let before = cloud.flows(action);
     cloud.edit::<nb::NbGlobal>("global", |row| {
-        row.options = map([("default_acl_drop", "true")])
+        row.options = map([("default_acl_drop", "true")]);
     });
     cloud.run();
     insta::assert_snapshot!(cloud.flows(action));
