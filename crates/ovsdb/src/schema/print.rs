@@ -24,23 +24,22 @@ struct Tables<'a>(&'a DatabaseSchema);
 
 impl Serialize for Tables<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let tables = self.0.tables().iter().enumerate();
-        serializer
-            .collect_map(tables.map(|(at, table)| (&table.name, Table(table, self.0.is_root(at)))))
+        let tables = self.0.tables().iter();
+        serializer.collect_map(tables.map(|table| (&table.name, Table(table))))
     }
 }
 
-struct Table<'a>(&'a TableSchema, bool);
+struct Table<'a>(&'a TableSchema);
 
 impl Serialize for Table<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (table, is_root) = (self.0, self.1);
+        let table = self.0;
         let mut out = serializer.serialize_map(None)?;
         out.serialize_entry("columns", &Columns(table))?;
         if let Some(count) = table.max_rows {
             out.serialize_entry("maxRows", &count)?;
         }
-        if is_root {
+        if table.is_root {
             out.serialize_entry("isRoot", &true)?;
         }
         let name = |at: &usize| table.columns()[*at].name.as_str();
