@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sha1::{Digest, Sha1};
 
-use crate::{Database, DatabaseSchema, RowChange, TableSchema, Uuid};
+use crate::{DatabaseSchema, RowChange, TableSchema, Uuid};
 
 /// One record, ready to be written.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,11 +72,19 @@ impl Record {
             .then(|| Self::of(schema, changes.iter(), now, comment))
     }
 
-    /// A record of everything that the database holds.
-    pub(crate) fn snapshot(db: &Database, now: u64) -> Self {
-        let contents: Vec<RowChange> = db.contents().collect();
-        let comment = format!("{SNAPSHOT_COMMENT}{}", db.last_id());
-        Self::of(db.schema(), contents.iter(), now, &comment)
+    /// A record of everything that a database holds after the commit `id`.
+    pub(crate) fn snapshot(
+        schema: &DatabaseSchema,
+        contents: &[RowChange],
+        id: Uuid,
+        now: u64,
+    ) -> Self {
+        Self::of(
+            schema,
+            contents.iter(),
+            now,
+            &format!("{SNAPSHOT_COMMENT}{id}"),
+        )
     }
 
     fn of<'a>(

@@ -397,7 +397,7 @@ fn satisfied(satisfied: bool, timeout: Option<u64>, waited: u64) -> Result<Opera
     }
     match timeout {
         Some(timeout) if waited >= timeout => {
-            let text = if waited == 0 {
+            let text = if matches!(waited, 0 | u64::MAX) {
                 "\"where\" clause test failed".to_owned()
             } else {
                 format!("\"wait\" timed out after {waited} ms")

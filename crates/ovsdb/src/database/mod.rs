@@ -140,6 +140,32 @@ impl Database {
 
     /// One record that makes the whole content of an empty database, for a new log.
     pub fn snapshot(&self, now: u64) -> Record {
-        Record::snapshot(self, now)
+        self.freeze().record(now)
+    }
+
+    /// The state as it is now, without copying rows. Its record can be made on another thread while the
+    /// database goes on.
+    pub fn freeze(&self) -> Frozen {
+        let (schema, contents) = (Arc::clone(&self.schema), self.contents().collect());
+        Frozen {
+            schema,
+            contents,
+            id: self.last_id(),
+        }
+    }
+}
+
+/// The state of a database at one moment.
+#[derive(Debug, Clone)]
+pub struct Frozen {
+    schema: Arc<DatabaseSchema>,
+    contents: Vec<RowChange>,
+    id: Uuid,
+}
+
+impl Frozen {
+    /// One record that makes this state of an empty database.
+    pub fn record(&self, now: u64) -> Record {
+        Record::snapshot(&self.schema, &self.contents, self.id, now)
     }
 }
