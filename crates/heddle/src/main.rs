@@ -1,7 +1,7 @@
 //! The binary: each role and each tool is a subcommand.
 //!
-//! Called by a name that it replaces (`ovn-northd`, `ovn-controller`), it behaves as that program. No logic of
-//! its own is here: a subcommand reads its arguments and calls the crate that does the work.
+//! Called by a name that it replaces (`ovn-northd`, `ovn-controller`, `ovsdb-server`), it behaves as that
+//! program. No logic of its own is here: a subcommand reads its arguments and calls the crate that does the work.
 
 mod apply;
 mod demo;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use daemon::Identity;
+use daemon::{Family, Identity};
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -16,6 +16,17 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 struct Northd {
     #[command(flatten)]
     args: server::northd::Args,
+    /// Print version information and exit.
+    #[arg(short = 'V', long)]
+    version: bool,
+}
+
+/// Serves OVSDB database files.
+#[derive(Parser)]
+#[command(name = "ovsdb-server", disable_version_flag = true)]
+struct OvsdbServer {
+    #[command(flatten)]
+    args: server::ovsdb_server::OvsdbServerArgs,
     /// Print version information and exit.
     #[arg(short = 'V', long)]
     version: bool,
@@ -36,7 +47,20 @@ pub(crate) fn as_replaced_program(args: &[OsString]) -> anyhow::Result<Option<Ex
             let args = agent::args::Args::parse_from(args);
             self::agent("ovn-controller", &args).map(Some)
         }
-        Some(other @ ("ovsdb-server" | "ovn-ic" | "ovn-trace")) => {
+        Some("ovsdb-server") => {
+            let server = OvsdbServer::parse_from(args);
+            if server.version {
+                return version("ovsdb-server").map(Some);
+            }
+            let identity = Identity {
+                program: "ovsdb-server".to_owned(),
+                version: VERSION.to_owned(),
+                family: Family::OpenvSwitch,
+            };
+            server::ovsdb_server::run(identity, &server.args)?;
+            Ok(Some(ExitCode::SUCCESS))
+        }
+        Some(other @ ("ovn-ic" | "ovn-trace")) => {
             anyhow::bail!("not supported: running as {other}")
         }
         _ => Ok(None),

@@ -7,11 +7,10 @@ use daemon::unixctl::Registry;
 use daemon::{Daemon, DaemonArgs, Identity};
 use ovsdb::DatabaseSchema;
 use ovsdb::server::Limits;
-use tokio::task::JoinHandle;
-use transport::{Listener, Remote};
 
-use crate::core::{Core, Inputs};
-use crate::{Handle, TlsArgs, connection, northd, open};
+use crate::core::Core;
+use crate::ovsdb_server::{Databases, Service};
+use crate::{TlsArgs, northd, open};
 
 /// The flags of `heddle server`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -19,7 +18,7 @@ pub struct ServerArgs {
     /// Where the database files are [default: OVN_DBDIR or /var/lib/ovn].
     #[arg(long, value_name = "DIR")]
     pub db_dir: Option<PathBuf>,
-    /// Where to listen, for example ptcp:6641; can be repeated
+    /// Where to listen, for example ptcp:6641 or db:OVN_Northbound,NB_Global,connections; can be repeated
     /// [default: punix:RUNDIR/ovnnb_db.sock and punix:RUNDIR/ovnsb_db.sock]. Each serves all databases.
     #[arg(long, value_name = "REMOTE")]
     pub remote: Vec<String>,
@@ -56,11 +55,9 @@ pub fn run_server(identity: Identity, args: &ServerArgs) -> anyhow::Result<()> {
 async fn serve(mut daemon: Daemon, args: &ServerArgs) -> anyhow::Result<()> {
     let shutdown = daemon.shutdown();
     let core = open_databases(&daemon, args)?;
-    let (inputs, task) = core.start();
-    let handle = Handle::new(inputs.clone());
-    let (remotes, acceptors) = listen(&daemon, args, &inputs).await?;
+    let service = Service::start(core, &daemon.dirs().run, &remotes(&daemon, args)).await?;
     let mut registry = Registry::new();
-    register(&mut registry, &handle, remotes);
+    service.register(&mut registry, Databases::Fixed);
     let compiler = if args.no_northd {
         None
     } else {
@@ -68,21 +65,19 @@ async fn serve(mut daemon: Daemon, args: &ServerArgs) -> anyhow::Result<()> {
             paused: args.dry_run,
             threads: args.n_threads,
         };
-        Some(northd::beside(&handle, &mut registry, options, shutdown.clone()).await?)
+        let beside = northd::beside(service.handle(), &mut registry, options, shutdown.clone());
+        Some(beside.await?)
     };
     daemon.serve(registry)?;
     daemon.ready();
 
     let reason = shutdown.requested().await;
     tracing::info!(target: "heddle_server", "exiting ({reason:?})");
-    acceptors.iter().for_each(JoinHandle::abort);
     if let Some(compiler) = compiler {
         // It watches the same shutdown; an error would be its panic, which is in the log.
         let _ = compiler.await;
     }
-    // Ends the core, whose log threads write out what they have.
-    task.abort();
-    let _ = task.await;
+    service.stop().await;
     Ok(())
 }
 
@@ -102,68 +97,11 @@ fn open_databases(daemon: &Daemon, args: &ServerArgs) -> anyhow::Result<Core> {
     Ok(core)
 }
 
-/// Listens at all addresses; gives them as text, and the tasks that accept.
-async fn listen(
-    daemon: &Daemon,
-    args: &ServerArgs,
-    inputs: &Inputs,
-) -> anyhow::Result<(Vec<String>, Vec<JoinHandle<()>>)> {
-    let mut remotes = args.remote.clone();
-    if remotes.is_empty() {
-        let socket = |name: &str| format!("punix:{}", daemon.dirs().run.join(name).display());
-        remotes = vec![socket("ovnnb_db.sock"), socket("ovnsb_db.sock")];
+/// Where to listen, as text.
+fn remotes(daemon: &Daemon, args: &ServerArgs) -> Vec<String> {
+    if !args.remote.is_empty() {
+        return args.remote.clone();
     }
-    let mut acceptors = Vec::new();
-    for text in &remotes {
-        if text.starts_with("db:") {
-            anyhow::bail!("not supported: --remote={text} (addresses kept in a database)");
-        }
-        let remote = text.parse::<Remote>()?.within(&daemon.dirs().run);
-        let listener = Listener::bind(&remote)
-            .await
-            .with_context(|| format!("cannot listen at {text}"))?;
-        acceptors.push(tokio::spawn(connection::accept(listener, inputs.clone())));
-    }
-    Ok((remotes, acceptors))
-}
-
-/// The commands of `ovsdb-server(1)` on the control socket.
-fn register(registry: &mut Registry, handle: &Handle, mut remotes: Vec<String>) {
-    let server = handle.clone();
-    registry.register("ovsdb-server/list-dbs", "", 0, 0, move |_| {
-        let server = server.clone();
-        async move {
-            let names = server.databases().await;
-            Ok(names.iter().map(|name| format!("{name}\n")).collect())
-        }
-    });
-    let server = handle.clone();
-    registry.register("ovsdb-server/compact", "", 0, 1, move |_| {
-        let server = server.clone();
-        async move {
-            server.compact().await;
-            Ok(String::new())
-        }
-    });
-    remotes.sort_unstable();
-    let list: String = remotes.iter().map(|remote| format!("{remote}\n")).collect();
-    registry.register_sync("ovsdb-server/list-remotes", "", 0, 0, move |_| {
-        Ok(list.clone())
-    });
-    registry.not_supported(&[
-        "ovsdb-server/add-remote",
-        "ovsdb-server/remove-remote",
-        "ovsdb-server/add-db",
-        "ovsdb-server/remove-db",
-        "ovsdb-server/reconnect",
-        "ovsdb-server/sync-status",
-        "ovsdb-server/set-active-ovsdb-server",
-        "ovsdb-server/get-active-ovsdb-server",
-        "ovsdb-server/connect-active-ovsdb-server",
-        "ovsdb-server/disconnect-active-ovsdb-server",
-        "ovsdb-server/set-sync-exclude-tables",
-        "ovsdb-server/get-sync-exclude-tables",
-        "ovsdb-server/perf-counters-show",
-        "ovsdb-server/perf-counters-clear",
-    ]);
+    let socket = |name: &str| format!("punix:{}", daemon.dirs().run.join(name).display());
+    vec![socket("ovnnb_db.sock"), socket("ovnsb_db.sock")]
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use ovsdb::server::SessionId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use transport::stream::{Reader, Writer, error_text};
 use transport::{Connection, Listener, Remote};
@@ -20,25 +20,72 @@ const READ: usize = 64 << 10;
 const QUEUE: usize = 16;
 /// How many clients there can be.
 const MAX_CONNECTIONS: usize = 20_000;
-/// After how long a silent client of TCP is probed, and after how long again it is cut off.
+/// After how long a silent client of another machine is probed, and after how long again it is cut off.
 const PROBE: Duration = Duration::from_secs(60);
 
-/// Takes connections until the task is aborted.
-pub(crate) async fn accept(listener: Listener, inputs: Inputs) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let probe = matches!(listener.remote(), Remote::PassiveTcp(..)).then_some(PROBE);
+/// What the connections of one remote share.
+#[derive(Debug, Clone)]
+pub(crate) struct Clients {
+    inputs: Inputs,
+    /// After how long a silent client is probed; 0 milliseconds for never.
+    probe: Duration,
+    count: Arc<AtomicUsize>,
+    /// Its sender is dropped when the remote ends.
+    ended: watch::Receiver<()>,
+}
+
+impl Clients {
+    /// No connections yet. `probe` is in force for those to a machine, whose end may go unnoticed.
+    pub(crate) fn new(
+        inputs: Inputs,
+        remote: &Remote,
+        probe: Option<Duration>,
+        ended: watch::Receiver<()>,
+    ) -> Self {
+        let local = matches!(remote, Remote::Unix(_) | Remote::PassiveUnix(_));
+        let default = if local { Duration::ZERO } else { PROBE };
+        Self {
+            inputs,
+            probe: probe.unwrap_or(default),
+            count: Arc::default(),
+            ended,
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when the remote ends.
+    pub(crate) async fn ended(&self) {
+        // Nothing is ever sent: this is the end of the sender.
+        let _ = self.ended.clone().changed().await;
+    }
+
+    /// Serves one connection until its end.
+    pub(crate) async fn serve(&self, connection: Connection) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        let probe = (!self.probe.is_zero()).then_some(self.probe);
+        serve(connection, &self.inputs, probe, self.ended()).await;
+        self.count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Takes connections until the remote ends.
+pub(crate) async fn accept(listener: Listener, clients: Clients) {
     loop {
-        match listener.accept().await {
-            Ok(connection) if count.load(Ordering::Relaxed) >= MAX_CONNECTIONS => {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = clients.ended() => return,
+        };
+        match accepted {
+            Ok(connection) if clients.count() >= MAX_CONNECTIONS => {
                 tracing::warn!(target: "jsonrpc", "{}: refused: too many connections", connection.peer);
             }
             Ok(connection) => {
-                let (inputs, count) = (inputs.clone(), Arc::clone(&count));
-                count.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(async move {
-                    serve(connection, inputs, probe).await;
-                    count.fetch_sub(1, Ordering::Relaxed);
-                });
+                let clients = clients.clone();
+                tokio::spawn(async move { clients.serve(connection).await });
             }
             Err(error) => {
                 tracing::warn!(target: "jsonrpc", "{}: accept: {}", listener.remote(), error_text(&error));
@@ -49,7 +96,12 @@ pub(crate) async fn accept(listener: Listener, inputs: Inputs) {
     }
 }
 
-async fn serve(connection: Connection, inputs: Inputs, probe: Option<Duration>) {
+async fn serve(
+    connection: Connection,
+    inputs: &Inputs,
+    probe: Option<Duration>,
+    ended: impl Future<Output = ()>,
+) {
     let Connection {
         reader,
         writer,
@@ -76,8 +128,9 @@ async fn serve(connection: Connection, inputs: Inputs, probe: Option<Duration>) 
     let Ok(session) = session.await else { return };
     // Whichever ends first ends the connection: the writer when the core drops its queue.
     tokio::select! {
-        () = read(reader, session, &inputs, probe) => {}
-        result = write(writer, queue, session, &inputs, &stalled) => {
+        () = ended => {}
+        () = read(reader, session, inputs, probe) => {}
+        result = write(writer, queue, session, inputs, &stalled) => {
             if let Err(error) = result {
                 tracing::debug!(target: "jsonrpc", "{peer}: send error: {}", error_text(&error));
             }

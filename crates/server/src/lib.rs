@@ -16,6 +16,7 @@ mod local;
 mod log_thread;
 pub mod northd;
 mod open;
+pub mod ovsdb_server;
 mod tls;
 
 pub use args::{ServerArgs, run_server};

@@ -1,12 +1,14 @@
 //! How parts of the same process reach the databases: rows and operations as they are, without JSON.
 
+use std::sync::Arc;
+
 use ovsdb::client::{OpResult, TransactError};
 use ovsdb::server::SessionId;
-use ovsdb::{Error, Operation, Str};
+use ovsdb::{DatabaseSchema, Error, Operation, Str};
 use tokio::sync::{mpsc, oneshot};
 use transport::ovsdb::{Event, TransactResult};
 
-use crate::core::{Input, Inputs};
+use crate::core::{AddError, Input, Inputs, NewDatabase};
 
 /// Reaches the server of the same process; cheap to clone.
 #[derive(Debug, Clone)]
@@ -68,17 +70,44 @@ impl Handle {
 
     /// The names of the databases, in the order in which they were added.
     pub async fn databases(&self) -> Vec<Str> {
-        let (reply, names) = oneshot::channel();
-        if self.inputs.send(Input::Databases(reply)).await.is_err() {
-            return Vec::new();
-        }
-        names.await.unwrap_or_default()
+        let schemas = self.schemas().await;
+        schemas.iter().map(|schema| schema.name.clone()).collect()
     }
 
-    /// Begins new log files that hold only the present content.
-    pub async fn compact(&self) {
-        // A server that has ended has nothing to compact.
-        let _ = self.inputs.send(Input::Compact).await;
+    /// The schemas of the databases, in the order in which they were added.
+    pub async fn schemas(&self) -> Vec<Arc<DatabaseSchema>> {
+        self.ask(Input::Schemas).await.unwrap_or_default()
+    }
+
+    /// Begins new log files that hold only the present content, for one database or for all. Says whether
+    /// there is such a database.
+    pub async fn compact(&self, database: Option<&str>) -> bool {
+        let name = database.map(Str::from);
+        let asked = self.ask(|reply| Input::Compact(name, reply)).await;
+        asked.unwrap_or(false)
+    }
+
+    /// Serves one more database; nothing when the server has ended.
+    pub(crate) async fn add(&self, new: NewDatabase) -> Option<Result<(), AddError>> {
+        self.ask(|reply| Input::Add(new, reply)).await
+    }
+
+    /// Serves a database no longer; whether there was one.
+    pub(crate) async fn remove(&self, name: &str) -> bool {
+        let asked = self.ask(|reply| Input::Remove(name.into(), reply)).await;
+        asked.unwrap_or(false)
+    }
+
+    /// Ends the connections of all clients.
+    pub(crate) async fn reconnect(&self) {
+        // A server that has ended has none.
+        let _ = self.inputs.send(Input::Reconnect).await;
+    }
+
+    async fn ask<T>(&self, input: impl FnOnce(oneshot::Sender<T>) -> Input) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        self.inputs.send(input(reply)).await.ok()?;
+        answer.await.ok()
     }
 }
 

@@ -40,18 +40,7 @@ pub(crate) fn open(path: &Path, schema: DatabaseSchema) -> Result<(Database, Fil
         tracing::info!(target: "ovsdb_file", "{}: created", path.display());
         return Ok((database, log));
     }
-    let Opened {
-        database,
-        log,
-        torn,
-    } = FileLog::open(path)?;
-    if let Some(torn) = torn {
-        tracing::warn!(
-            target: "ovsdb_file",
-            "{}: cut off {} bytes behind byte {} ({}): a transaction that was never acknowledged",
-            path.display(), torn.lost, torn.offset, torn.reason
-        );
-    }
+    let (database, log) = open_as_it_is(path)?;
     if database.schema().name != schema.name {
         return Err(OpenError::Other {
             path: path.to_owned(),
@@ -69,6 +58,23 @@ pub(crate) fn open(path: &Path, schema: DatabaseSchema) -> Result<(Database, Fil
         });
     }
     convert(path, &database, log, schema)
+}
+
+/// Opens the database at `path` with the schema that it has.
+pub(crate) fn open_as_it_is(path: &Path) -> Result<(Database, FileLog), LogError> {
+    let Opened {
+        database,
+        log,
+        torn,
+    } = FileLog::open(path)?;
+    if let Some(torn) = torn {
+        tracing::warn!(
+            target: "ovsdb_file",
+            "{}: cut off {} bytes behind byte {} ({}): a transaction that was never acknowledged",
+            path.display(), torn.lost, torn.offset, torn.reason
+        );
+    }
+    Ok((database, log))
 }
 
 /// The first table or column that only the old schema has.

@@ -43,7 +43,7 @@ fn ovn_nbctl_and_sbctl() {
     assert_eq!(sandbox.line("ovn-nbctl --bare list acl").trim(), "");
     assert_eq!(
         sandbox.line("ovn-appctl -t heddle-server ovsdb-server/list-dbs"),
-        "OVN_Northbound\nOVN_Southbound\n"
+        "OVN_Northbound\nOVN_Southbound\n_Server\n"
     );
     sandbox.line("ovn-appctl -t heddle-server ovsdb-server/compact");
     sandbox.line("ovn-appctl -t heddle-server exit");

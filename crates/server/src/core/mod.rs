@@ -5,6 +5,7 @@
 //! them, the rest stays in the server's bounded queue; commits go to the log threads, whose
 //! acknowledgements come back through a queue of their own.
 
+mod databases;
 mod followers;
 mod logs;
 
@@ -16,10 +17,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use ovsdb::log::Log;
 use ovsdb::server::{CloseReason, DatabaseId, Environment, Limits, Server, SessionId};
-use ovsdb::{Database, Operation, Str, Uuid};
+use ovsdb::{Database, DatabaseSchema, Operation, Str, Uuid};
 use rustc_hash::FxHashMap;
 use tokio::sync::{mpsc, oneshot};
 use transport::ovsdb::TransactResult;
+
+pub(crate) use databases::{AddError, NewDatabase};
 
 use crate::local::Events;
 use crate::log_thread::{LogThread, Outcome};
@@ -65,8 +68,13 @@ pub(crate) enum Input {
         session: SessionId,
         lock: Option<Str>,
     },
-    Databases(oneshot::Sender<Vec<Str>>),
-    Compact,
+    Schemas(oneshot::Sender<Vec<Arc<DatabaseSchema>>>),
+    /// Begins a new log file of one database or of all; answers whether there is such a database.
+    Compact(Option<Str>, oneshot::Sender<bool>),
+    Add(NewDatabase, oneshot::Sender<Result<(), AddError>>),
+    Remove(Str, oneshot::Sender<bool>),
+    /// Ends all connections.
+    Reconnect,
 }
 
 /// What a log thread says, or nothing when it is time to try again to repair a log.
@@ -174,6 +182,11 @@ impl Core {
         Ok(())
     }
 
+    /// Whether there is a database of that name.
+    pub(crate) fn serves(&self, name: &str) -> bool {
+        self.server.database_id(name).is_some()
+    }
+
     /// Starts the task. It ends when every sender of inputs is gone or when it is aborted; the logs are
     /// written out then.
     pub(crate) fn start(self) -> (Inputs, tokio::task::JoinHandle<()>) {
@@ -267,15 +280,12 @@ impl Core {
                 self.transact(session, &database, &operations, reply);
             }
             Input::Lock { session, lock } => self.lock(session, lock),
-            Input::Databases(reply) => {
-                let names = self.order.iter().map(|id| self.logs[id].name.clone());
-                let _ = reply.send(names.collect());
-            }
-            Input::Compact => {
-                for id in self.order.clone() {
-                    self.compact(id);
-                }
-            }
+            // Who asked these may be gone.
+            Input::Schemas(reply) => drop(reply.send(self.schemas())),
+            Input::Compact(name, reply) => drop(reply.send(self.compact_named(name.as_deref()))),
+            Input::Add(new, reply) => drop(reply.send(self.add_new(new))),
+            Input::Remove(name, reply) => drop(reply.send(self.remove(&name))),
+            Input::Reconnect => self.cut_off_all(),
         }
     }
 

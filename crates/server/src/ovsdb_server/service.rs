@@ -1,0 +1,65 @@
+//! The databases of a process with the places where clients reach them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use daemon::unixctl::Registry;
+use tokio::task::JoinHandle;
+
+use super::commands;
+use super::remotes::Remotes;
+use crate::Handle;
+use crate::core::Core;
+
+/// Whether commands may change which databases are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Databases {
+    /// They are part of the program.
+    Fixed,
+    /// They are whatever files somebody names.
+    ComeAndGo,
+}
+
+/// Databases that are being served.
+pub(crate) struct Service {
+    handle: Handle,
+    remotes: Arc<Remotes>,
+    core: JoinHandle<()>,
+}
+
+impl Service {
+    /// Starts the databases, and serves them at `remotes`.
+    ///
+    /// # Errors
+    /// When one of the remotes cannot be used.
+    pub(crate) async fn start(core: Core, run: &Path, remotes: &[String]) -> anyhow::Result<Self> {
+        let (inputs, core) = core.start();
+        let service = Self {
+            handle: Handle::new(inputs.clone()),
+            remotes: Arc::new(Remotes::new(inputs, run)),
+            core,
+        };
+        for remote in remotes {
+            service.remotes.add(remote).await?;
+        }
+        Ok(service)
+    }
+
+    /// How parts of this process reach the databases.
+    pub(crate) const fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Adds the commands of `ovsdb-server(1)`.
+    pub(crate) fn register(&self, registry: &mut Registry, databases: Databases) {
+        commands::register(registry, &self.handle, &self.remotes, databases);
+    }
+
+    /// Closes all remotes, and ends when the logs hold everything.
+    pub(crate) async fn stop(self) {
+        self.remotes.close().await;
+        // Ends the core, whose log threads write out what they have.
+        self.core.abort();
+        let _ = self.core.await;
+    }
+}
