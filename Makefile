@@ -24,6 +24,7 @@ test: packages
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
 	$(CARGO) xtask layers
 	$(CARGO) xtask licences
 	$(CARGO) xtask advisories

@@ -1,6 +1,6 @@
 //! What a document says, as types. The format is described in `docs/yaml.md`.
 //!
-//! Invariant: a value that [`crate::read`] gives back holds no dangling name, no name twice, and no address
+//! Invariant: a value that [`crate::read()`] gives back holds no dangling name, no name twice, and no address
 //! outside its network.
 
 use std::net::IpAddr;

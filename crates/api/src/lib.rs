@@ -1,6 +1,6 @@
 //! The declarative document: a network written down as YAML.
 //!
-//! [`read`] turns text into a [`Document`] or into problems, each with its line; [`plan`] compares a document
+//! [`read()`] turns text into a [`Document`] or into problems, each with its line; [`plan()`] compares a document
 //! with what the Northbound holds and gives the operations that make it so. Both are pure.
 //!
 //! This crate must not know sockets: whoever calls it fetches the rows and commits the operations.
