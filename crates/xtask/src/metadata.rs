@@ -23,7 +23,7 @@ pub(crate) struct Package {
 impl Package {
     /// The folder with its manifest.
     pub(crate) fn folder(&self) -> &Path {
-        self.manifest.parent().unwrap_or(Path::new("."))
+        self.manifest.parent().unwrap_or_else(|| Path::new("."))
     }
 }
 
