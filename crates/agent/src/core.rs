@@ -5,6 +5,8 @@
 //! the modules are asked again, with the view that is current then.
 
 mod facts;
+mod packets;
+mod plans;
 mod queries;
 mod renew;
 mod report;
@@ -17,14 +19,14 @@ use openflow::message::{CtFlushZone, Message, PacketIn};
 use ovsdb::{Operation, RowChange};
 use physical::{Changes, Fact, Physical, Settings, Zone};
 
-use crate::binding::{self, Here, Recent};
+use crate::binding::Recent;
 use crate::config::Config;
 use crate::learned::Learned;
-use crate::local::{Effect, Local, Module, Now};
+use crate::local::{Local, Now};
 use crate::nbcfg::Progress;
 use crate::view::{Southbound, Vswitch};
 use crate::zones::Zones;
-use crate::{bridge, chassis, encaps, packet_in, patch, zones};
+use crate::{chassis, zones};
 
 use facts::Told;
 use report::Reports;
@@ -278,69 +280,6 @@ impl Core {
         }
     }
 
-    fn packet(&mut self, packet: PacketIn, now: Now) {
-        let Some(input) = packet_in::input(&packet) else {
-            return;
-        };
-        tracing::debug!(
-            target: "pinctrl",
-            "pinctrl received  packet-in | OF_Table_ID={} | datapath={} | in-port={}",
-            input.table,
-            input.metadata.datapath,
-            input.metadata.inport()
-        );
-        let effects = self.local.handle(&input, now);
-        for effect in &effects {
-            match effect {
-                Effect::Learn(key, mac) => {
-                    self.learned.neighbour(*key, *mac, now);
-                    // Packets that wait for this neighbour need not wait for the database as well.
-                    let released = self.local.resolved(*key, *mac);
-                    self.effects(released, None);
-                }
-                Effect::LearnFdb {
-                    datapath,
-                    port,
-                    mac,
-                } => {
-                    self.learned.address(*datapath, *port, *mac, now);
-                }
-                _ => {}
-            }
-        }
-        self.effects(effects, Some(packet));
-    }
-
-    /// Carries out what the packets asked for, as far as the switch is concerned, and the log.
-    fn effects(&mut self, effects: Vec<Effect>, mut paused: Option<PacketIn>) {
-        for effect in effects {
-            let message = match effect {
-                Effect::PacketOut {
-                    packet,
-                    metadata,
-                    actions,
-                } => packet_in::packet_out(packet, metadata, &actions),
-                Effect::Resume { packet, result } => paused
-                    .take()
-                    .map(|paused| packet_in::resume(paused, packet, result)),
-                Effect::Log(Module::AclLog, line) => {
-                    tracing::info!(target: "acl_log", "{line}");
-                    None
-                }
-                Effect::Log(Module::Info, line) => {
-                    tracing::info!(target: "pinctrl", "{line}");
-                    None
-                }
-                Effect::Log(Module::Warn, line) => {
-                    tracing::warn!(target: "pinctrl", "{line}");
-                    None
-                }
-                Effect::Learn(..) | Effect::LearnFdb { .. } => None,
-            };
-            self.commands.extend(message.map(Command::Send));
-        }
-    }
-
     /// What is to be done now. `stamp` is milliseconds since 1970.
     pub fn run(&mut self, now: Now, stamp: i64) -> Vec<Command> {
         self.local.expire(now);
@@ -473,100 +412,6 @@ impl Core {
         told.into_iter()
             .for_each(|(zone, number)| self.physical.apply(Fact::Zone(zone, number)));
         any
-    }
-
-    /// Everything that the local database should hold of us.
-    fn plan_vswitch(&mut self, config: &Config, now: Now, stamp: i64) {
-        let dirty = self.plan_ovs;
-        if !(dirty.ovs || dirty.chassis || dirty.ports) || !self.ovs_flight.is_free(now) {
-            return;
-        }
-        self.plan_ovs = CLEAN;
-        let complete = self.sb_flight.complete;
-        let mut plan = bridge::plan(config, &self.ovs);
-        if complete && (dirty.ovs || dirty.chassis) {
-            plan.extend(encaps::plan(config, &self.ovs, &self.sb, complete));
-        }
-        let here = self.sb.chassis_named(&config.chassis).map(|(uuid, _)| uuid);
-        if complete {
-            let local: BTreeSet<Uuid> = self.physical.local_datapaths().collect();
-            let (more, problems) = patch::plan(config, &self.ovs, &self.sb, here, &local, complete);
-            plan.extend(more);
-            self.reports.warn("patch", problems);
-            if let Some((uuid, row)) = self.ovs.bridge(&config.bridge) {
-                plan.extend(self.zones.plan(uuid, row, complete));
-            }
-        }
-        let mut lines = Vec::new();
-        if let (true, Some(chassis)) = (complete, here) {
-            let vifs = binding::vifs(&self.ovs, &config.bridge);
-            let here = Here { chassis, config };
-            let ready = self.progress.ready();
-            let installed = binding::plan_installed(here, &vifs, &self.sb, ready, stamp);
-            plan.extend(installed.operations);
-            lines.extend(installed.lines);
-        }
-        self.transact(Database::Vswitch, plan, lines);
-    }
-
-    /// Everything that the Southbound should hold of us.
-    fn plan_southbound(&mut self, config: &Config, now: Now, stamp: i64) {
-        let dirty = self.plan_sb;
-        let asked = dirty.ovs || dirty.chassis || dirty.ports || !self.learned.is_empty();
-        if !asked || !self.sb_flight.complete || !self.sb_flight.is_free(now) {
-            return;
-        }
-        self.plan_sb = CLEAN;
-        let mut plan = Vec::new();
-        let mut lines = Vec::new();
-        if dirty.ovs || dirty.chassis {
-            let kind = facts::datapath_type(&self.ovs, config);
-            let (operations, problems) = chassis::plan(config, &kind, &self.sb);
-            plan.extend(operations);
-            self.reports.error("chassis", problems);
-        }
-        if let Some((chassis, _)) = self.sb.chassis_named(&config.chassis) {
-            let vifs = binding::vifs(&self.ovs, &config.bridge);
-            let here = Here { chassis, config };
-            let bindings = binding::plan(here, &vifs, &self.sb, &mut self.recent, now);
-            self.plan_sb.ports |= bindings.postponed;
-            let up = binding::plan_up(&self.sb, chassis, self.progress.ready());
-            for more in [bindings, up] {
-                plan.extend(more.operations);
-                lines.extend(more.lines);
-            }
-        }
-        plan.extend(self.progress.plan(&config.chassis, &self.sb, stamp));
-        plan.extend(self.learned.plan(&self.sb, now, stamp));
-        self.transact(Database::Southbound, plan, lines);
-    }
-
-    fn transact(&mut self, database: Database, plan: Vec<Operation>, lines: Vec<String>) {
-        if plan.is_empty() {
-            return;
-        }
-        lines
-            .iter()
-            .for_each(|line| tracing::info!(target: "binding", "{line}"));
-        self.flight(database).in_flight = true;
-        self.commands.push(Command::Transact(database, plan));
-    }
-
-    /// When [`Core::run`] is to be called again without an event.
-    pub fn deadline(&self) -> Option<Now> {
-        let learned = (!self.learned.is_empty())
-            .then(|| self.sb_flight.retry_at)
-            .flatten();
-        [
-            self.local.deadline(),
-            self.plan_sb.ports.then(|| self.recent.deadline()).flatten(),
-            self.ovs_flight.retry_at.filter(|_| self.plan_ovs.ovs),
-            self.sb_flight.retry_at.filter(|_| self.plan_sb.ovs),
-            learned,
-        ]
-        .into_iter()
-        .flatten()
-        .min()
     }
 
     /// What removes us from the Southbound.

@@ -123,7 +123,7 @@ impl<'a> Frame<'a> {
             let Some(tag) = bytes.get(offset..offset + 4) else {
                 break;
             };
-            vlan = vlan.or(Some(u16::from_be_bytes([tag[0], tag[1]])));
+            vlan = vlan.or_else(|| Some(u16::from_be_bytes([tag[0], tag[1]])));
             kind = u16::from_be_bytes([tag[2], tag[3]]);
             offset += 4;
         }

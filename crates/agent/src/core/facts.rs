@@ -40,15 +40,15 @@ impl Told {
             .map(|(name, vif)| (name, vif.port))
             .collect();
         difference(&mut self.interfaces, interfaces, |k, v| {
-            physical.apply(Fact::Interface(k, v))
+            physical.apply(Fact::Interface(k, v));
         });
         let patches = patch::patches(ovs, bridge);
         difference(&mut self.patches, patches, |k, v| {
-            physical.apply(Fact::Patch(k, v))
+            physical.apply(Fact::Patch(k, v));
         });
         let tunnels = encaps::tunnels(ovs, bridge);
         difference(&mut self.tunnels, tunnels, |k, v| {
-            physical.apply(Fact::Tunnel(k, v))
+            physical.apply(Fact::Tunnel(k, v));
         });
     }
 }

@@ -103,7 +103,7 @@ fn compose(ip: &Ip<'_>, request: &Request, kind: ReplyKind, offer: &Dhcpv4Reques
         .iter()
         .find(|(code, _)| *code == NEXT_SERVER)
         .and_then(|(_, value)| <[u8; 4]>::try_from(value.as_slice()).ok())
-        .map_or(request.siaddr(), Ipv4Addr::from);
+        .map_or_else(|| request.siaddr(), Ipv4Addr::from);
     let options = if nak {
         Vec::new()
     } else {

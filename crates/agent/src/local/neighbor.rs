@@ -33,12 +33,12 @@ pub(super) fn solicitation(frame: &Frame<'_>) -> Result<Vec<u8>, String> {
 /// The advertisement that answers a solicitation.
 pub(super) fn advertisement(frame: &Frame<'_>, router: bool) -> Result<Vec<u8>, String> {
     let ip = frame.ip().ok_or("not an IP packet")?;
-    let target = match nd::parse(&ip.transport) {
-        Some(
-            Message::NeighborSolicitation { target, .. }
-            | Message::NeighborAdvertisement { target, .. },
-        ) => target,
-        _ => return Err("not neighbour discovery".into()),
+    let Some(
+        Message::NeighborSolicitation { target, .. }
+        | Message::NeighborAdvertisement { target, .. },
+    ) = nd::parse(&ip.transport)
+    else {
+        return Err("not neighbour discovery".into());
     };
     let IpAddr::V6(asker) = ip.src else {
         return Err("not an IPv6 packet".into());

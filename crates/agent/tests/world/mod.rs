@@ -1,6 +1,8 @@
 //! A host without sockets: the agent's core between two real database engines, a switch that does what it
 //! is told, and an `ovs-vswitchd` that gives numbers to interfaces.
 
+#![allow(unreachable_pub, clippy::unwrap_used)] // A module of a test, whose helpers may panic.
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -382,7 +384,7 @@ pub fn switch() -> Vec<Operation> {
             actions: actions.into(),
             ..sb::LogicalFlow::default()
         };
-        ops::insert(Uuid::from_u128(0x10 + n << 96), &row)
+        ops::insert(Uuid::from_u128((0x10 + n) << 96), &row)
     };
     vec![
         ops::insert(SWITCH, &datapath),
