@@ -1,6 +1,6 @@
 //! Match fields: a table, and the values and sub-fields that speak of it.
 //!
-//! [`table`] says everything that is particular to a field. This file gives the table's columns their
+//! `table` says everything that is particular to a field. This file gives the table's columns their
 //! types and knows how a field's value looks in bytes (OpenFlow 1.5, section 7.2.3).
 
 mod oxm;

@@ -1,7 +1,7 @@
 //! Messages: a table, and a file for each of them.
 //!
 //! A message that is not in the table is [`Message::Unknown`], with its bytes. To add one, write a
-//! file whose type has [`Body`], and a line below.
+//! file whose type has `Body`, and a line below.
 
 mod async_config;
 mod bundle;
