@@ -10,12 +10,12 @@ use tempfile::NamedTempFile;
 use testbed::{Addressing, Agent, Central, Cloud, Kind, Outcome, Probe};
 
 /// The binary under test.
-pub fn heddle() -> &'static Path {
+pub(crate) fn heddle() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_heddle"))
 }
 
 /// Two switches, a router between them, and three ports.
-pub const NETWORK: &str = "
+pub(crate) const NETWORK: &str = "
 version: 1
 name: test
 port_groups:
@@ -62,19 +62,19 @@ const MACHINES: [(&str, &str, [&str; 2], [&str; 2]); 3] = [
 ];
 
 /// A file with this text.
-pub fn file(text: &str) -> Result<NamedTempFile> {
+pub(crate) fn file(text: &str) -> Result<NamedTempFile> {
     let mut file = tempfile::Builder::new().suffix(".yaml").tempfile()?;
     file.write_all(text.as_bytes())?;
     Ok(file)
 }
 
 /// The network, running: a1 on hv1, a2 and b1 on hv2.
-pub fn cloud() -> Result<Cloud> {
+pub(crate) fn cloud() -> Result<Cloud> {
     mixed(Central::Heddle, [Agent::Heddle, Agent::Heddle])
 }
 
 /// The same network, with other programs in places.
-pub fn mixed(central: Central, [first, second]: [Agent; 2]) -> Result<Cloud> {
+pub(crate) fn mixed(central: Central, [first, second]: [Agent; 2]) -> Result<Cloud> {
     let agents = [("hv1", first), ("hv2", second)];
     let mut cloud = Cloud::start_mixed(heddle(), central, &agents)?;
     cloud.apply(file(NETWORK)?.path())?;
@@ -87,7 +87,7 @@ pub fn mixed(central: Central, [first, second]: [Agent; 2]) -> Result<Cloud> {
 
 /// Asks from a machine. Twice if need be: a machine that does not know its neighbour yet asks for it
 /// again only after a second.
-pub fn ask(cloud: &Cloud, from: &str, kind: Kind, to: &str) -> Result<Outcome> {
+pub(crate) fn ask(cloud: &Cloud, from: &str, kind: Kind, to: &str) -> Result<Outcome> {
     let probe = Probe::new(kind, to.parse()?);
     let namespace = cloud.vm(from)?.namespace();
     match probe.ask(namespace)? {
@@ -97,7 +97,7 @@ pub fn ask(cloud: &Cloud, from: &str, kind: Kind, to: &str) -> Result<Outcome> {
 }
 
 /// Fails unless the answer comes.
-pub fn expect_pass(cloud: &Cloud, from: &str, kind: Kind, to: &str) -> Result<()> {
+pub(crate) fn expect_pass(cloud: &Cloud, from: &str, kind: Kind, to: &str) -> Result<()> {
     let outcome = ask(cloud, from, kind, to)?;
     anyhow::ensure!(
         outcome.is_answered(),
@@ -107,7 +107,7 @@ pub fn expect_pass(cloud: &Cloud, from: &str, kind: Kind, to: &str) -> Result<()
 }
 
 /// Fails if an answer comes.
-pub fn expect_fail(cloud: &Cloud, from: &str, kind: Kind, to: &str) -> Result<()> {
+pub(crate) fn expect_fail(cloud: &Cloud, from: &str, kind: Kind, to: &str) -> Result<()> {
     let outcome = Probe::new(kind, to.parse()?).ask(cloud.vm(from)?.namespace())?;
     anyhow::ensure!(
         !outcome.is_answered(),
@@ -117,7 +117,7 @@ pub fn expect_fail(cloud: &Cloud, from: &str, kind: Kind, to: &str) -> Result<()
 }
 
 /// Everything that the network should do, over tunnels and through the router, in both families.
-pub fn expect_network(cloud: &Cloud) -> Result<()> {
+pub(crate) fn expect_network(cloud: &Cloud) -> Result<()> {
     for to in [
         "10.0.1.12",
         "fd00:1::12",

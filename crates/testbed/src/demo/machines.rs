@@ -37,14 +37,13 @@ fn addressing(document: &Document, machine: &Machine) -> Addressing {
     let Some((switch, port)) = found else {
         return Addressing::default();
     };
+    // The document was checked: every address is in a subnet of its switch.
     let prefix = |address: &IpAddr| {
         let net = switch
             .subnets
             .iter()
             .find(|net| net.value.contains(address));
-        net.map_or(if address.is_ipv4() { 32 } else { 128 }, |net| {
-            net.value.prefix_len()
-        })
+        net.map(|net| net.value.prefix_len()).unwrap_or_default()
     };
     let addresses = port
         .addresses
