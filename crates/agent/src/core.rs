@@ -160,6 +160,7 @@ pub struct Core {
     step: u64,
     paused: bool,
     renew: bool,
+    resend: bool,
     commands: Vec<Command>,
 }
 
@@ -189,6 +190,7 @@ impl Core {
             step: 0,
             paused: false,
             renew: false,
+            resend: false,
             commands: Vec::new(),
         }
     }
@@ -332,6 +334,9 @@ impl Core {
             field(&config, bridge) != field(&self.config, bridge),
         ) {
             self.commands.push(Command::Bridge(new));
+            // Another bridge holds nothing of ours, and may map the tunnel option differently.
+            self.tunnel_metadata = None;
+            self.resend = true;
         }
         for kind in config.iter().flat_map(|config| &config.unknown_encap_types) {
             tracing::info!(target: "chassis", "Unknown tunnel type: {kind}");
@@ -371,7 +376,10 @@ impl Core {
         self.progress.handed(self.step, nb_cfg, bound);
         // Zones and the datapaths that are local may have changed, which the local database shows.
         self.plan_ovs.ports = true;
-        let changes = self.physical.changes();
+        let mut changes = self.physical.changes();
+        if std::mem::take(&mut self.resend) {
+            changes = renew::all(&self.physical);
+        }
         self.commands.push(Command::Flows(changes, self.step));
         if std::mem::take(&mut self.renew) {
             let (fresh, difference) = renew::renew(&self.physical);

@@ -336,16 +336,17 @@ impl Agent {
         });
     }
 
-    /// The end. Without `--restart` our rows go; flows and tunnels stay in any case.
+    /// The end. Our rows go only on `exit` without `--restart`: a signal is how service managers end what
+    /// they start again. Flows and tunnels stay in any case.
     async fn leave(&mut self, reason: &Reason) {
-        let restart = matches!(reason, Reason::Exit(args) if args.iter().any(|a| a == "--restart"));
-        let (clean, why) = if restart {
-            ("False", " (--restart)")
-        } else {
-            ("True", "")
+        let clean = matches!(reason, Reason::Exit(args) if !args.iter().any(|a| a == "--restart"));
+        let text = match reason {
+            Reason::Exit(_) if clean => "True",
+            Reason::Exit(_) => "False (--restart)",
+            Reason::Signal(_) | Reason::Internal(_) => "False",
         };
-        tracing::info!(target: "main", "Exiting ovn-controller, resource cleanup: {clean}{why}");
-        if restart {
+        tracing::info!(target: "main", "Exiting ovn-controller, resource cleanup: {text}");
+        if !clean {
             return;
         }
         let operations = self.core.leave();

@@ -268,7 +268,7 @@ fn a_restart_changes_nothing() {
     assert!(zones.contains("a ") && !world.flows.is_empty());
 
     let held = world.flows.clone();
-    let mut again = World::over(world.db, Default::default());
+    let mut again = World::over(world.db);
     again.start();
     assert_eq!(again.flows, held);
     assert_eq!(again.core.zone_list(), zones);
@@ -326,12 +326,49 @@ fn before_the_first_complete_view_nothing_is_done() {
     world.southbound(&other_chassis("hv2", "10.0.0.2"));
     world.plug("a");
     let before = world.db.everything();
-    let mut again = World::over(world.db, Default::default());
+    let mut again = World::over(world.db);
     again.connect(Database::Vswitch);
-    again.handle(Event::SwitchReady { tunnel_metadata: 0 });
     again.settle();
     assert_eq!((again.transactions, again.flow_changes), (0, 0));
     assert_eq!(again.db.everything(), before);
+}
+
+#[test]
+fn another_bridge_gets_everything() {
+    let mut world = World::new(&[]);
+    world.southbound(&switch());
+    world.southbound(&other_chassis("hv2", "10.0.0.2"));
+    let (root, old) = world
+        .db
+        .row::<model::vswitch::OpenVswitch>(|_| true)
+        .unwrap();
+    let mut new = old.clone();
+    new.external_ids.insert("ovn-bridge".into(), "br-2".into());
+    let update = ops::update(root, &old, &new).unwrap();
+    let before: Vec<_> = world
+        .flows
+        .keys()
+        .map(|key| (key.table, key.priority))
+        .collect();
+    world.commit(Database::Vswitch, &[update]).unwrap();
+    world.settle();
+    assert!(
+        world.flows.is_empty(),
+        "nothing is right before the new bridge has said its field"
+    );
+    world.handle(Event::SwitchReady { tunnel_metadata: 3 });
+    world.settle();
+    assert_eq!(world.bridges, ["br-int", "br-2"]);
+    let mut after: Vec<_> = world
+        .flows
+        .keys()
+        .map(|key| (key.table, key.priority))
+        .collect();
+    let mut before = before;
+    before.sort_unstable();
+    after.sort_unstable();
+    assert!(!after.is_empty());
+    assert_eq!(after, before);
 }
 
 #[test]

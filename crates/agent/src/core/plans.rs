@@ -25,7 +25,8 @@ impl Core {
             plan.extend(encaps::plan(config, &self.ovs, &self.sb, complete));
         }
         let here = self.sb.chassis_named(&config.chassis).map(|(uuid, _)| uuid);
-        if complete {
+        // Before flows were computed once, no datapath is local and no zone in use yet.
+        if self.step > 0 {
             let local: BTreeSet<Uuid> = self.physical.local_datapaths().collect();
             let (more, problems) = patch::plan(config, &self.ovs, &self.sb, here, &local, complete);
             plan.extend(more);

@@ -5,6 +5,27 @@ use std::collections::{BTreeMap, HashMap};
 use openflow::{FlowKey, Group};
 use physical::{Body, Changes, FlowChange, GroupChange, Physical};
 
+/// Everything, as changes of a switch that holds nothing.
+pub(super) fn all(physical: &Physical) -> Changes {
+    let flows = physical.flows().map(|(key, body)| FlowChange {
+        key: key.clone(),
+        old: None,
+        new: Some(body),
+    });
+    let mut flows: Vec<FlowChange> = flows.collect();
+    flows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    let groups = physical.groups().into_iter();
+    let groups = groups.map(|group| GroupChange {
+        id: group.id,
+        old: None,
+        new: Some(group),
+    });
+    Changes {
+        flows,
+        groups: groups.collect(),
+    }
+}
+
 /// One that was told the same facts and has drawn its conclusions, and how they differ. The law of the
 /// engine says that they do not; this is how to find out.
 pub(super) fn renew(old: &Physical) -> (Physical, Changes) {

@@ -109,6 +109,8 @@ pub struct World {
     pub flows: HashMap<FlowKey, Body>,
     pub groups: BTreeMap<u32, Group>,
     pub sent: Vec<Message>,
+    /// The bridges that the agent asked for; with each, the switch is another one.
+    pub bridges: Vec<Str>,
     /// Whether the switch confirms what it gets.
     pub confirms: bool,
     /// How many transactions the Southbound refuses before it takes one.
@@ -146,19 +148,20 @@ impl World {
         db.execute(Database::Vswitch, &[root]).unwrap();
         let global = ops::insert(Uuid::from_u128(0xb), &sb::SbGlobal::default());
         db.execute(Database::Southbound, &[global]).unwrap();
-        let mut world = Self::over(db, HashMap::new());
+        let mut world = Self::over(db);
         world.start();
         world
     }
 
-    /// An agent over databases and a switch that are there already; it has not looked yet.
-    pub fn over(db: Databases, flows: HashMap<FlowKey, Body>) -> Self {
+    /// An agent over databases that are there already; it has not looked yet.
+    pub fn over(db: Databases) -> Self {
         Self {
             db,
             core: Core::new(None, "host"),
-            flows,
+            flows: HashMap::new(),
             groups: BTreeMap::new(),
             sent: Vec::new(),
+            bridges: Vec::new(),
             confirms: true,
             refuses: 0,
             transactions: 0,
@@ -169,12 +172,11 @@ impl World {
         }
     }
 
-    /// Shows the agent both databases and the switch.
+    /// Shows the agent both databases; the first switch is there when it is asked for.
     pub fn start(&mut self) {
         for database in [Database::Vswitch, Database::Southbound] {
             self.connect(database);
         }
-        self.handle(Event::SwitchReady { tunnel_metadata: 0 });
         self.settle();
     }
 
@@ -218,7 +220,15 @@ impl World {
 
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Southbound(_) | Command::Bridge(_) => {}
+            Command::Southbound(_) => {}
+            Command::Bridge(name) => {
+                self.bridges.push(name);
+                self.flows.clear();
+                self.groups.clear();
+                if self.bridges.len() == 1 {
+                    self.handle(Event::SwitchReady { tunnel_metadata: 0 });
+                }
+            }
             Command::Transact(database, operations) => {
                 self.transactions += 1;
                 let result = if database == Database::Southbound && self.refuses > 0 {
