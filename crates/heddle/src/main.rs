@@ -4,6 +4,7 @@
 //! program. No logic of its own is here: a subcommand reads its arguments and calls the crate that does the work.
 
 mod apply;
+mod db;
 mod demo;
 mod nb;
 mod northbound;
@@ -31,6 +32,8 @@ enum Command {
     Apply(apply::Args),
     /// Look at the Northbound.
     Nb(nb::Args),
+    /// Look at databases of any schema and change them, in a file or at a server.
+    Db(db::Args),
     /// Build a document's network on this machine, and check it with real packets.
     Demo(demo::Args),
     /// Serve the databases, and compile the Northbound into the Southbound.
@@ -59,6 +62,7 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
     match Cli::parse_from(args).command {
         Command::Apply(args) => block_on(apply::run(args)),
         Command::Nb(args) => block_on(nb::run(args)),
+        Command::Db(args) => block_on(db::run(args)),
         Command::Demo(args) => demo::run(&args),
         Command::Server(args) => roles::server(&args),
         Command::Northd(args) => roles::northd("heddle-northd", &args),

@@ -34,7 +34,10 @@ struct OvsdbServer {
 
 /// Runs as the program by whose name the process was called, if that is one that this binary replaces.
 pub(crate) fn as_replaced_program(args: &[OsString]) -> anyhow::Result<Option<ExitCode>> {
-    let name = args.first().and_then(|path| Path::new(path).file_name()).and_then(|n| n.to_str());
+    let name = args
+        .first()
+        .and_then(|path| Path::new(path).file_name())
+        .and_then(|n| n.to_str());
     match name {
         Some("ovn-northd") => {
             let northd = Northd::parse_from(args);
