@@ -135,22 +135,63 @@ fn when_the_log_fails_the_staged_state_goes() {
     f.insert(a, "kept");
     f.settle();
     f.output(a);
-    f.insert(a, "lost one");
-    f.server.failed(f.database);
+    let (c, monitor) = (
+        f.server.connect(),
+        json!(["Rich", "m", {"Root": {"columns": ["name"]}}]),
+    );
+    f.send(c, "monitor", monitor.clone());
+    f.output(c);
+    let lost = f.insert(a, "lost one");
+    // One that sees the staged state, and one that is shown all of it.
+    let select = json!({"op": "select", "table": "Root", "where": [], "columns": ["name"]});
+    let read = f.send(c, "transact", json!(["Rich", select]));
+    let d = f.server.connect();
+    f.send(d, "monitor", monitor);
+    f.server.failed(f.database, "no space");
     assert_eq!(
         f.server.poll_commit().map(|staged| staged.commit.revision),
         None
     );
-    let (closed, reason) = f.server.poll_close().unwrap();
-    assert_eq!((closed, reason), (a, CloseReason::Log("Rich".into())));
-    assert_eq!(f.output(a), Vec::<Value>::new());
-    f.server.disconnect(a);
+    let error = json!({"error": "I/O error", "details": "no space"});
+    for (session, id) in [(a, lost), (c, read)] {
+        let reply = json!({"id": id, "result": [{}, error], "error": null});
+        // The monitor of `c` does not hear of the row.
+        assert_eq!(f.output(session), [reply]);
+    }
+    let closed = f.server.poll_close();
+    assert_eq!(closed, Some((d, CloseReason::Log("Rich".into()))));
+    assert_eq!(f.server.poll_close(), None);
+    assert_eq!(f.output(d), Vec::<Value>::new());
+    f.server.disconnect(d);
     assert_eq!(f.server.database(f.database).contents().count(), 1);
     // And it goes on.
     f.insert(b, "another");
     f.settle();
     assert!(f.output(b)[0]["result"][0]["uuid"].is_array());
+    assert_eq!(f.output(c)[0]["method"], "update");
     assert_eq!(f.server.database(f.database).contents().count(), 2);
+}
+
+#[test]
+fn messages_can_be_handled_one_by_one() {
+    let mut f = Fixture::new(Limits::default());
+    let a = f.server.connect();
+    let echo = br#"{"id":1,"method":"echo","params":[]}"#;
+    f.server.push(a, &echo.repeat(3)[..100]);
+    let mut new_uuid = || Uuid::nil();
+    let mut environment = Environment {
+        wall: 0,
+        now: 0,
+        new_uuid: &mut new_uuid,
+    };
+    let mut next = |server: &mut Server| server.handle_next(a, &mut environment);
+    assert!(next(&mut f.server));
+    let one = f.server.backlog(a);
+    assert!(one > 0 && next(&mut f.server));
+    assert_eq!(f.server.backlog(a), 2 * one);
+    assert!(!next(&mut f.server), "the third is not whole");
+    assert_eq!(f.output(a).len(), 2);
+    assert_eq!(f.server.backlog(a), 0);
 }
 
 type Expected = fn(&CloseReason) -> bool;

@@ -116,7 +116,13 @@ fn a_full_disk_refuses_and_recovers() {
     let insert = format!(r#"{{"op":"insert","table":"Logical_Switch","row":{{"name":"{big}"}}}}"#);
     let query = format!(r#"["OVN_Northbound",{insert}]"#);
     let (_, text) = sandbox.try_run("ovsdb-client", &["transact", &sandbox.nb(), &query]);
-    assert!(!text.contains("\"uuid\""), "{text}");
+    assert!(
+        !text.contains("\"uuid\"") && text.contains("I/O error"),
+        "{text}"
+    );
+    // Stock programs say so as well.
+    let (success, text) = sandbox.try_run("ovn-nbctl", &["ls-add", &big]);
+    assert!(!success && text.contains("I/O error"), "{text}");
     let show = sandbox.line("ovn-nbctl show");
     assert!(show.contains("(before)") && !show.contains("big="));
     std::fs::remove_file(mount.join("filler")).unwrap();

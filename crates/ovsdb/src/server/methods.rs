@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -198,18 +199,6 @@ impl Server {
         Ok(Answer::json(&serde_json::json!({ "locked": locked })))
     }
 
-    /// Queues a reply with a result.
-    pub(super) fn reply<T: Serialize>(
-        &mut self,
-        session: SessionId,
-        id: &Value,
-        result: &T,
-        gate: Gate,
-    ) {
-        let text = serde_json::to_vec(result).expect("results are JSON with text as keys");
-        self.send_result(session, id, &text, gate);
-    }
-
     pub(super) fn reply_error(&mut self, session: SessionId, id: &Value, error: &Error) {
         // The reply to a cancelled transaction is the bare word (RFC 7047 section 4.1.4).
         if error.kind == ErrorKind::Canceled {
@@ -220,16 +209,26 @@ impl Server {
     }
 
     fn send_result(&mut self, session: SessionId, id: &Value, result: &[u8], gate: Gate) {
-        let mut text = format!("{{\"id\":{id},\"result\":").into_bytes();
-        text.extend_from_slice(result);
-        text.extend_from_slice(b",\"error\":null}");
-        self.send(session, text.into(), gate);
+        self.send(session, with_result(id, result), gate);
     }
 
     fn send_error<T: Serialize + ?Sized>(&mut self, session: SessionId, id: &Value, error: &T) {
         let message = serde_json::json!({ "id": id, "result": null, "error": error });
         self.send(session, message.to_string().into(), None);
     }
+}
+
+/// The reply to a request, with its result.
+pub(super) fn reply_text<T: Serialize>(id: &Value, result: &T) -> Bytes {
+    let text = serde_json::to_vec(result).expect("results are JSON with text as keys");
+    with_result(id, &text)
+}
+
+fn with_result(id: &Value, result: &[u8]) -> Bytes {
+    let mut text = format!("{{\"id\":{id},\"result\":").into_bytes();
+    text.extend_from_slice(result);
+    text.extend_from_slice(b",\"error\":null}");
+    text.into()
 }
 
 fn lock_name<'a>(method: &str, params: &'a [Value]) -> Result<&'a str, Error> {

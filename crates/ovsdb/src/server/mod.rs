@@ -214,25 +214,35 @@ impl Server {
         self.sessions.remove(&session);
     }
 
-    /// Takes bytes that a client has sent.
+    /// Takes bytes that a client has sent, and handles all messages in them.
     pub fn receive(&mut self, id: SessionId, bytes: &[u8], environment: &mut Environment<'_>) {
+        self.push(id, bytes);
+        while self.handle_next(id, environment) {}
+    }
+
+    /// Takes bytes that a client has sent; [`Server::handle_next`] is to be called until it says `false`.
+    pub fn push(&mut self, id: SessionId, bytes: &[u8]) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.framer.push(bytes);
         }
-        loop {
-            let Some(session) = self.sessions.get_mut(&id).filter(|s| !s.closed) else {
-                return;
-            };
-            match session.framer.next_message() {
-                Ok(None) => return,
-                Ok(Some(message)) => {
-                    if let Err(reason) = self.handle_message(id, &message, environment) {
-                        self.close(id, reason);
-                    }
-                }
-                Err(error) => self.close(id, error.into()),
-            }
-        }
+    }
+
+    /// Handles one message of a client; `false` when none is whole.
+    pub fn handle_next(&mut self, id: SessionId, environment: &mut Environment<'_>) -> bool {
+        let Some(session) = self.sessions.get_mut(&id).filter(|s| !s.closed) else {
+            return false;
+        };
+        let handled = match session.framer.next_message() {
+            Ok(None) => return false,
+            Ok(Some(message)) => self.handle_message(id, &message, environment),
+            Err(error) => Err(error.into()),
+        };
+        handled.map_err(|reason| self.close(id, reason)).is_ok()
+    }
+
+    /// How many bytes wait for a client, or for what they show to become durable.
+    pub fn backlog(&self, id: SessionId) -> usize {
+        self.sessions.get(&id).map_or(0, Session::backlog)
     }
 
     /// Carries out a transaction of a part of the same process. Its changes are durable when the commit in
@@ -284,16 +294,18 @@ impl Server {
         visible
     }
 
-    /// The log of the database refused its records after the last durable commit: they are taken back, and
-    /// whoever was to hear of them is cut off, so that it asks again.
-    pub fn failed(&mut self, database: DatabaseId) {
+    /// The log of the database refused its records after the last durable commit: they are taken back. Their
+    /// transactions get an I/O error with these details; whoever was to be shown the whole state with them is
+    /// cut off, so that it asks again.
+    pub fn failed(&mut self, database: DatabaseId, details: &str) {
         self.commits.retain(|staged| staged.database != database);
         let concerned = self.sessions_waiting_for(database);
         let hosted = &mut self.databases[database.0];
         hosted.roll_back();
-        let name = hosted.database.schema().name.clone();
+        // Those that wait have seen what is no more.
+        self.tried_at = u64::MAX;
         for session in concerned {
-            self.close(session, CloseReason::Log(name.clone()));
+            self.refuse(session, database, details);
         }
     }
 

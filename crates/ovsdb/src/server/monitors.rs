@@ -10,6 +10,7 @@ use rustc_hash::FxBuildHasher;
 use serde_json::Value;
 
 use super::monitor::{Spec, Version};
+use super::outbox::Refusal;
 use super::{DatabaseId, Limits, Server, SessionId, update};
 use crate::database::Commit;
 use crate::{Error, Uuid, json};
@@ -84,7 +85,8 @@ impl Server {
         for (version, text, members) in messages {
             for (session, monitor) in members {
                 let parts = update_message(version, &monitor, commit.id, text.clone());
-                self.send_parts(session, parts, Some((id, commit.revision)));
+                let gate = Some((id, commit.revision));
+                self.send_parts(session, parts, gate, &Refusal::Silence);
             }
         }
     }
@@ -184,7 +186,7 @@ impl Server {
         hosted.monitors.insert(new_member.clone(), new);
         if let Some(text) = difference {
             let parts = update_message(version, &new_member.1, last_id, text.into());
-            self.send_parts(session, parts, gate);
+            self.send_parts(session, parts, gate, &Refusal::CutOff);
         }
         Ok(database)
     }

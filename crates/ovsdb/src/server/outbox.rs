@@ -6,17 +6,44 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use serde_json::{Value, json};
 
 use super::{CloseReason, DatabaseId, Framer, Limits, Server, SessionId};
+use crate::ErrorKind;
 
 /// The commit that must be durable before something is sent.
 pub(crate) type Gate = Option<(DatabaseId, u64)>;
+
+/// What becomes of a message when the log refuses the commit that it waits for.
+#[derive(Debug, Clone)]
+pub(crate) enum Refusal {
+    /// The client cannot go on from what it knows.
+    CutOff,
+    /// There is nothing to hear of.
+    Silence,
+    /// The request of that id, a transaction of so many operations, has failed.
+    Reply(Value, usize),
+}
+
+/// A message, or a part of one, that may have to wait.
+#[derive(Debug)]
+struct Gated {
+    gate: Gate,
+    bytes: Bytes,
+    refusal: Refusal,
+}
+
+impl Gated {
+    fn waits_for(&self, database: DatabaseId) -> bool {
+        self.gate.is_some_and(|(of, _)| of == database)
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) framer: Framer,
     /// What may leave as soon as the gate before it is open.
-    gated: VecDeque<(Gate, Bytes)>,
+    gated: VecDeque<Gated>,
     /// What may leave.
     output: VecDeque<Bytes>,
     /// Bytes in both.
@@ -53,18 +80,52 @@ impl Session {
         self.queued = 0;
     }
 
+    /// How many bytes wait to be sent.
+    pub(crate) const fn backlog(&self) -> usize {
+        self.queued
+    }
+
+    /// Answers what waits for commits of this database that are lost; `false` when the session cannot go on.
+    fn refuse(&mut self, database: DatabaseId, details: &str) -> bool {
+        let mut kept = VecDeque::with_capacity(self.gated.len());
+        for mut gated in std::mem::take(&mut self.gated) {
+            if gated.waits_for(database) {
+                self.queued -= gated.bytes.len();
+                match &gated.refusal {
+                    Refusal::CutOff => return false,
+                    Refusal::Silence => continue,
+                    Refusal::Reply(id, operations) => {
+                        gated.bytes = io_error(id, *operations, details);
+                        gated.gate = None;
+                        self.queued += gated.bytes.len();
+                    }
+                }
+            }
+            kept.push_back(gated);
+        }
+        self.gated = kept;
+        true
+    }
+
     /// Whether something waits for a commit of this database.
     pub(crate) fn waits_for(&self, database: DatabaseId) -> bool {
-        self.gated
-            .iter()
-            .any(|(gate, _)| gate.is_some_and(|(of, _)| of == database))
+        self.gated.iter().any(|gated| gated.waits_for(database))
     }
+}
+
+/// The reply to a transaction whose commit failed: one element more than there are operations (RFC 7047
+/// section 4.1.3).
+fn io_error(id: &Value, operations: usize, details: &str) -> Bytes {
+    let mut result = vec![json!({}); operations];
+    result.push(json!({ "error": ErrorKind::Io.tag(), "details": details }));
+    let reply = json!({ "id": id, "result": result, "error": null });
+    reply.to_string().into()
 }
 
 impl Server {
     /// Queues a message for a client.
     pub(super) fn send(&mut self, id: SessionId, bytes: Bytes, gate: Gate) {
-        self.send_parts(id, [bytes], gate);
+        self.send_parts(id, [bytes], gate, &Refusal::CutOff);
     }
 
     /// Queues a message that is made of several parts, of which some may be shared with other clients.
@@ -73,13 +134,18 @@ impl Server {
         id: SessionId,
         parts: impl IntoIterator<Item = Bytes>,
         gate: Gate,
+        refusal: &Refusal,
     ) {
         let Some(session) = self.sessions.get_mut(&id).filter(|s| !s.closed) else {
             return;
         };
         for part in parts {
             session.queued += part.len();
-            session.gated.push_back((gate, part));
+            session.gated.push_back(Gated {
+                gate,
+                bytes: part,
+                refusal: refusal.clone(),
+            });
         }
         let queued = session.queued;
         if queued > self.limits.output {
@@ -100,15 +166,28 @@ impl Server {
         let open = |gate: &Gate| {
             gate.is_none_or(|(database, revision)| databases[database.0].durable >= revision)
         };
-        while session.gated.front().is_some_and(|(gate, _)| open(gate)) {
+        while session.gated.front().is_some_and(|it| open(&it.gate)) {
             session
                 .output
-                .extend(session.gated.pop_front().map(|(_, bytes)| bytes));
+                .extend(session.gated.pop_front().map(|it| it.bytes));
         }
         if !session.output.is_empty() && !std::mem::replace(&mut session.is_ready, true) {
             self.ready.push_back(id);
         }
         // What stands in front may belong to another database, whose release then flushes the rest.
+    }
+
+    /// Takes back what a session was to hear of commits that are lost.
+    pub(super) fn refuse(&mut self, id: SessionId, database: DatabaseId, details: &str) {
+        let Some(session) = self.sessions.get_mut(&id) else {
+            return;
+        };
+        if session.refuse(database, details) {
+            self.flush(id);
+        } else {
+            let name = self.database(database).schema().name.clone();
+            self.close(id, CloseReason::Log(name));
+        }
     }
 
     /// The sessions that wait for a commit of this database.

@@ -4,6 +4,8 @@
 
 use serde_json::Value;
 
+use super::methods::reply_text;
+use super::outbox::Refusal;
 use super::{DatabaseId, Environment, Server, SessionId, StagedCommit};
 use crate::database::{Context, Executed, Outcome};
 use crate::{Error, ErrorKind, Operation};
@@ -84,7 +86,9 @@ impl Server {
             }
             Outcome::Done(executed) => {
                 let gate = (waiting.database, self.database(waiting.database).revision());
-                self.reply(waiting.session, &waiting.id, &executed.results, Some(gate));
+                let refusal = Refusal::Reply(waiting.id.clone(), waiting.operations.len());
+                let text = reply_text(&waiting.id, &executed.results);
+                self.send_parts(waiting.session, [text], Some(gate), &refusal);
                 None
             }
         }

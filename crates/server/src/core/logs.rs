@@ -61,7 +61,7 @@ impl Core {
     }
 
     pub(super) fn failed(&mut self, id: DatabaseId, text: &str) {
-        self.server.failed(id);
+        self.server.failed(id, text);
         let Some(logged) = self.logs.get_mut(&id) else {
             return;
         };
