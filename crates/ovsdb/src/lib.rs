@@ -23,6 +23,7 @@ pub mod record;
 pub mod row;
 pub mod schema;
 pub mod server;
+pub mod tool;
 pub mod value;
 
 pub use database::Database;

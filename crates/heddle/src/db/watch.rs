@@ -113,11 +113,11 @@ fn tabular(
     initial: bool,
 ) -> Tabular {
     let all = table.columns().iter().map(|column| column.name.to_string());
-    let columns: Vec<String> = if wanted.is_empty() {
-        all.into_iter().collect()
-    } else {
-        wanted.to_vec()
-    };
+    let mut columns = wanted.to_vec();
+    if columns.is_empty() {
+        columns.extend(all);
+        columns.sort_unstable();
+    }
     let mut out = Tabular {
         caption: caption.then(|| format!("{} table", table.name)),
         headings: ["row", "action"].map(str::to_owned).to_vec(),

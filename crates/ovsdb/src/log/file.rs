@@ -5,6 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -51,18 +52,9 @@ impl FileLog {
     /// # Errors
     /// When the file exists, is in use or cannot be written.
     pub fn create(path: &Path, schema: Arc<DatabaseSchema>) -> Result<Opened, LogError> {
-        let lock = LockFile::acquire(path)?;
         let mut bytes = Vec::new();
         format::write(&Record::schema(&schema), &mut bytes);
-        if path.exists() {
-            let source = std::io::ErrorKind::AlreadyExists.into();
-            return Err(LogError::Io {
-                path: path.to_owned(),
-                doing: "cannot create",
-                source,
-            });
-        }
-        let file = replace_file(path, &bytes)?;
+        let (lock, file) = create_file(path, &bytes)?;
         let end = bytes.len() as u64;
         let log = Self {
             path: path.to_owned(),
@@ -182,6 +174,55 @@ impl Log for FileLog {
     }
 }
 
+/// Reads a database file without touching it; another process may be writing to it. Also gives what would
+/// be cut off its end if it were opened.
+///
+/// # Errors
+/// As [`FileLog::open`], except that the file may be in use.
+pub fn read_database(path: &Path) -> Result<(Database, Option<TornTail>), LogError> {
+    let (database, _, torn) = read_all(path, &read_file(path)?)?;
+    Ok((database, torn))
+}
+
+/// The bytes of a database file.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, LogError> {
+    std::fs::read(path).map_err(|source| LogError::Io {
+        path: path.to_owned(),
+        doing: "cannot read",
+        source,
+    })
+}
+
+/// The bytes of a database file that has this content.
+pub fn image(database: &Database, now: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    format::write(&Record::schema(database.schema()), &mut bytes);
+    format::write(&database.snapshot(now), &mut bytes);
+    bytes
+}
+
+/// Makes a new database file, which must not be there yet, with this content.
+///
+/// # Errors
+/// When the file exists, is in use or cannot be written.
+pub fn write_database(path: &Path, database: &Database, now: u64) -> Result<(), LogError> {
+    create_file(path, &image(database, now)).map(drop)
+}
+
+/// Makes a file that must not be there yet; gives it locked, and open at its end.
+fn create_file(path: &Path, bytes: &[u8]) -> Result<(LockFile, File), LogError> {
+    let lock = LockFile::acquire(path)?;
+    if path.exists() {
+        let source = std::io::ErrorKind::AlreadyExists.into();
+        return Err(LogError::Io {
+            path: path.to_owned(),
+            doing: "cannot create",
+            source,
+        });
+    }
+    Ok((lock, replace_file(path, bytes)?))
+}
+
 /// Reads every record; gives the state, the end of the last whole record and what is wrong after it.
 fn read_all(path: &Path, bytes: &[u8]) -> Result<(Database, u64, Option<TornTail>), LogError> {
     let not_a_database = |reason: String| LogError::NotADatabase {
@@ -255,8 +296,15 @@ fn replace_file(path: &Path, bytes: &[u8]) -> Result<File, LogError> {
         .write(true)
         .create(true)
         .truncate(true)
+        .mode(0o640)
         .open(&temporary);
     let mut file = file.map_err(error("cannot create the new file"))?;
+    if let Ok(old) = std::fs::metadata(path) {
+        // The new file is for the same people; without the right to give it away it stays one's own.
+        let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
+        let kept = file.set_permissions(old.permissions());
+        kept.map_err(error("cannot set the mode of the new file"))?;
+    }
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.map_err(error("cannot write the new file"))?;
     std::fs::rename(&temporary, path).map_err(error("cannot put the new file in place"))?;

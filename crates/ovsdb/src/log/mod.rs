@@ -2,14 +2,14 @@
 //!
 //! Invariant: what [`Log::append`] has confirmed is there when the log is opened again.
 
-mod file;
-mod format;
+pub(crate) mod file;
+pub(crate) mod format;
 mod lock;
 
 use std::io;
 use std::path::PathBuf;
 
-pub use file::{FileLog, Opened, TornTail};
+pub use file::{FileLog, Opened, TornTail, image, read_database, write_database};
 
 use crate::database::ReplayError;
 use crate::{Error, Record};

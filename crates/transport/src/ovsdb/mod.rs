@@ -7,6 +7,7 @@
 //! nothing is read from the socket, except to get the reply to a transaction, so that a program that
 //! awaits a reply and does not take events meanwhile still gets it.
 
+pub mod rpc;
 mod task;
 
 use std::sync::Arc;
