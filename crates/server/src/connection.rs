@@ -1,18 +1,18 @@
 //! The connections of clients: bytes in, bytes out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use ovsdb::server::SessionId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use transport::stream::{Reader, Writer, error_text};
 use transport::{Connection, Listener, Remote};
 
-use crate::core::{Input, Inputs, Output};
+use crate::core::{Input, Inputs, Output, Stall};
 
 /// How much is read at once.
 const READ: usize = 64 << 10;
@@ -108,11 +108,11 @@ async fn serve(
         peer,
     } = connection;
     let (bytes, queue) = mpsc::channel(QUEUE);
-    let stalled = Arc::new(AtomicBool::new(false));
+    let stall = Arc::new(Stall::default());
     let (reply, session) = oneshot::channel();
     let output = Output {
         bytes,
-        stalled: Arc::clone(&stalled),
+        stall: Arc::clone(&stall),
     };
     if inputs
         .send(Input::Connected {
@@ -129,8 +129,8 @@ async fn serve(
     // Whichever ends first ends the connection: the writer when the core drops its queue.
     tokio::select! {
         () = ended => {}
-        () = read(reader, session, inputs, probe) => {}
-        result = write(writer, queue, session, inputs, &stalled) => {
+        () = read(reader, session, inputs, probe, &stall) => {}
+        result = write(writer, queue, session, inputs, &stall) => {
             if let Err(error) = result {
                 tracing::debug!(target: "jsonrpc", "{peer}: send error: {}", error_text(&error));
             }
@@ -141,10 +141,24 @@ async fn serve(
 }
 
 /// Passes on what the client sends, until it closes or is silent for too long.
-async fn read(mut reader: Reader, session: SessionId, inputs: &Inputs, probe: Option<Duration>) {
+///
+/// One piece at a time, and none while replies wait for the client to read: a small request can have a
+/// large reply, and who asks without reading must cost neither memory nor the time of others.
+async fn read(
+    mut reader: Reader,
+    session: SessionId,
+    inputs: &Inputs,
+    probe: Option<Duration>,
+    stall: &Stall,
+) {
     let mut buffer = BytesMut::with_capacity(READ);
     let mut probed = false;
+    let turn = Arc::new(Semaphore::new(1));
     loop {
+        let Ok(permit) = Arc::clone(&turn).acquire_owned().await else {
+            return;
+        };
+        stall.over().await;
         let read = reader.read_buf(&mut buffer);
         let read = match probe {
             None => read.await,
@@ -165,7 +179,8 @@ async fn read(mut reader: Reader, session: SessionId, inputs: &Inputs, probe: Op
             Ok(_) => probed = false,
         }
         let bytes = buffer.split().freeze();
-        if inputs.send(Input::Received(session, bytes)).await.is_err() {
+        let received = Input::Received(session, bytes, permit);
+        if inputs.send(received).await.is_err() {
             return;
         }
         buffer.reserve(READ);
@@ -178,11 +193,11 @@ async fn write(
     mut queue: mpsc::Receiver<Bytes>,
     session: SessionId,
     inputs: &Inputs,
-    stalled: &AtomicBool,
+    stall: &Stall,
 ) -> std::io::Result<()> {
     while let Some(mut bytes) = queue.recv().await {
         writer.write_all_buf(&mut bytes).await?;
-        if queue.is_empty() && stalled.swap(false, Ordering::SeqCst) {
+        if queue.is_empty() && stall.clear() {
             let _ = inputs.send(Input::Writable(session)).await;
         }
     }

@@ -19,7 +19,7 @@ use ovsdb::log::Log;
 use ovsdb::server::{CloseReason, DatabaseId, Environment, Limits, Server, SessionId};
 use ovsdb::{Database, DatabaseSchema, Operation, Str, Uuid};
 use rustc_hash::FxHashMap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 use transport::ovsdb::TransactResult;
 
 pub(crate) use databases::{AddError, NewDatabase};
@@ -47,7 +47,8 @@ pub(crate) enum Input {
         output: Output,
         reply: oneshot::Sender<SessionId>,
     },
-    Received(SessionId, Bytes),
+    /// Bytes of a client. The permit is dropped when they have been taken.
+    Received(SessionId, Bytes, OwnedSemaphorePermit),
     /// The connection can take more.
     Writable(SessionId),
     /// The client has been silent for long.
@@ -84,8 +85,36 @@ type Report = (DatabaseId, Option<Outcome>);
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) bytes: mpsc::Sender<Bytes>,
-    /// Set when there was more than the connection could take; it then says when it can.
-    pub(crate) stalled: Arc<AtomicBool>,
+    pub(crate) stall: Arc<Stall>,
+}
+
+/// Whether there was more for a client than its connection could take; it then says when it can.
+#[derive(Debug, Default)]
+pub(crate) struct Stall {
+    stalled: AtomicBool,
+    over: Notify,
+}
+
+impl Stall {
+    fn set(&self) {
+        self.stalled.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends the stall; whether there was one.
+    pub(crate) fn clear(&self) -> bool {
+        let stalled = self.stalled.swap(false, Ordering::SeqCst);
+        if stalled {
+            self.over.notify_one();
+        }
+        stalled
+    }
+
+    /// Waits for the end of the stall. For one waiter.
+    pub(crate) async fn over(&self) {
+        while self.stalled.load(Ordering::SeqCst) {
+            self.over.notified().await;
+        }
+    }
 }
 
 /// A connection as the core sees it.
@@ -251,7 +280,7 @@ impl Core {
                     self.disconnect(session);
                 }
             }
-            Input::Received(session, bytes) => {
+            Input::Received(session, bytes, _permit) => {
                 self.with_environment(|server, environment| {
                     server.receive(session, &bytes, environment);
                 });
@@ -322,11 +351,13 @@ impl Core {
         loop {
             let permit = peer.output.bytes.try_reserve().or_else(|error| {
                 // Between the look and the mark the connection may have emptied its queue.
-                peer.output.stalled.store(true, Ordering::SeqCst);
+                peer.output.stall.set();
                 peer.output.bytes.try_reserve().map_err(|_| error)
             });
             let Ok(permit) = permit else { return };
             let Some(bytes) = self.server.poll_output(session) else {
+                // The mark may be there although the last piece found room.
+                peer.output.stall.clear();
                 return;
             };
             permit.send(bytes);
