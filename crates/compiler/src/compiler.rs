@@ -15,6 +15,7 @@ use crate::rows::global::Progress;
 use crate::rows::port::PortDemand;
 use crate::scope::Group;
 use crate::sink::{Existing, Sink};
+use crate::stray::Strays;
 use crate::topology::{Topology, redirect_id};
 
 /// A column of a Northbound row that the compiler sets.
@@ -63,6 +64,8 @@ pub struct Compiler {
     sink: Sink,
     /// Until the first run, what the Southbound held.
     existing: Option<Existing>,
+    /// Rows of the Southbound that others have changed.
+    strays: Strays,
     /// Rows that could not be read.
     unreadable: Vec<Diagnostic>,
     /// What was said about tunnel keys, by owner.
@@ -113,6 +116,7 @@ impl Compiler {
             alloc: Allocator::default(),
             sink: Sink::new(identity, topology),
             existing: Some(Existing::default()),
+            strays: Strays::default(),
             unreadable: Vec::new(),
             key_problems: <_>::default(),
         };
@@ -171,12 +175,19 @@ impl Compiler {
         }
     }
 
-    /// Takes over changes of the Southbound, one's own among them.
-    pub fn apply_sb(&mut self, changes: &[RowChange]) {
+    /// Takes over changes of the Southbound, one's own among them. Gives how many of them are changes by
+    /// others of what only the compiler decides on; the next run undoes those.
+    pub fn apply_sb(&mut self, changes: &[RowChange]) -> usize {
+        let mut foreign = 0;
         for change in changes {
+            // Before the first run, what is found is compared as a whole.
+            if self.existing.is_none() && self.strays.observe(change) {
+                foreign += 1;
+            }
             let result = self.topology.sb.feed(&mut self.engine, change);
             self.note_unreadable(change.uuid, result);
         }
+        foreign
     }
 
     fn note_unreadable(&mut self, uuid: Uuid, result: Result<(), Diagnostic>) {
@@ -203,6 +214,7 @@ impl Compiler {
             rows = existing.reconcile(rows);
             self.alloc.forget();
         }
+        let rows = self.strays.settle(rows);
         let (diagnostics, resolved) = self.sink.take_news();
         let write_backs = self
             .write_backs

@@ -26,12 +26,14 @@ mod diagnostic;
 mod flow;
 mod identity;
 mod inputs;
+mod ownership;
 mod program;
 mod router;
 mod rows;
 mod scope;
 mod sink;
 mod stage;
+mod stray;
 mod switch;
 mod topology;
 

@@ -15,49 +15,10 @@ use uuid::Uuid;
 use crate::diagnostic::Diagnostic;
 use crate::flow::{Emitted, LogicalFlow};
 use crate::identity::{self, Identity};
+use crate::ownership::{OWNED, Ownership, is_owned};
 use crate::program::SbRow;
 use crate::scope::{Group, Scope};
 use crate::topology::Topology;
-
-/// The tables whose rows the compiler makes, those that are referred to before those that refer.
-const OWNED: &[&str] = &[
-    sb::SbGlobal::NAME,
-    sb::DatapathBinding::NAME,
-    sb::LogicalDpGroup::NAME,
-    sb::HaChassis::NAME,
-    sb::HaChassisGroup::NAME,
-    sb::PortBinding::NAME,
-    sb::MulticastGroup::NAME,
-    sb::AddressSet::NAME,
-    sb::PortGroup::NAME,
-    sb::StaticMacBinding::NAME,
-    sb::DhcpOptions::NAME,
-    sb::Dhcpv6Options::NAME,
-    sb::RbacPermission::NAME,
-    sb::RbacRole::NAME,
-    sb::LogicalFlow::NAME,
-];
-
-/// Columns of those tables that others write.
-const FOREIGN: &[(&str, &[&str])] = &[
-    (sb::SbGlobal::NAME, &["connections", "ssl", "external_ids"]),
-    (
-        sb::PortBinding::NAME,
-        &[
-            "chassis",
-            "additional_chassis",
-            "encap",
-            "additional_encap",
-            "up",
-            "virtual_parent",
-        ],
-    ),
-];
-
-/// Whether the compiler alone decides which rows a table has.
-pub(crate) fn is_owned(table: &str) -> bool {
-    OWNED.contains(&table)
-}
 
 /// A row before and after the changes gathered so far.
 struct Pending {
@@ -368,6 +329,7 @@ fn group_uuid(group: &Group) -> Uuid {
 /// The rows that a Southbound had before the compiler began, until the first run.
 #[derive(Default)]
 pub(crate) struct Existing {
+    ownership: Ownership,
     rows: BTreeMap<(Str, Uuid), Arc<Row>>,
 }
 
@@ -384,7 +346,12 @@ impl Existing {
         let mut changes = Vec::with_capacity(output.len());
         for mut change in output {
             if let Some(old) = self.rows.remove(&(change.table.clone(), change.uuid)) {
-                change.new = change.new.map(|row| keep_foreign(&change.table, &old, row));
+                let ownership = &self.ownership;
+                if let Some(rank) = ownership.rank(&change.table) {
+                    change.new = change
+                        .new
+                        .map(|row| ownership.keep_foreign(rank, Some(&old), row));
+                }
                 change.old = Some(old);
             }
             if change.old != change.new {
@@ -402,26 +369,4 @@ impl Existing {
         }));
         changes
     }
-}
-
-/// Our row with the columns that others write as they are.
-fn keep_foreign(table: &str, old: &Arc<Row>, new: Arc<Row>) -> Arc<Row> {
-    let schema = match table {
-        sb::SbGlobal::NAME => sb::SbGlobal::schema(),
-        sb::PortBinding::NAME => sb::PortBinding::schema(),
-        _ => return new,
-    };
-    let foreign = FOREIGN
-        .iter()
-        .find(|(name, _)| *name == table)
-        .map_or(&[][..], |it| it.1);
-    let mut row = Row::clone(&new);
-    for (at, column) in schema.columns().iter().enumerate() {
-        if foreign.contains(&column.name.as_str())
-            && let Some(value) = old.get(at)
-        {
-            row.set(at, value.clone());
-        }
-    }
-    Arc::new(row)
 }

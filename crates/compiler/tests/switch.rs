@@ -274,12 +274,14 @@ fn a_port_is_up_when_its_chassis_has_it() {
 }
 
 fn apply<T: model::Table>(cloud: &mut Cloud, uuid: uuid::Uuid, row: &T) {
-    let new = Some(std::sync::Arc::new(row.to_row()));
+    let new = std::sync::Arc::new(row.to_row());
+    let key = (T::NAME.into(), uuid);
+    let old = cloud.southbound.insert(key, new.clone());
     let change = ovsdb::RowChange {
         table: T::NAME.into(),
         uuid,
-        old: None,
-        new,
+        old,
+        new: Some(new),
     };
     cloud.compiler.apply_sb(&[change]);
 }
