@@ -14,7 +14,7 @@ pub(super) struct OutputArgs {
     /// How values are written; json has them as the protocol has.
     #[arg(long, value_enum, default_value = "string")]
     data: StyleArg,
-    /// Leave headings and captions out.
+    /// Leave the headings of columns out.
     #[arg(long)]
     no_headings: bool,
 }

@@ -92,15 +92,19 @@ fn entry(out: &mut String, number: u32, data: &[u8], before: &Database, detail: 
         for (uuid, columns) in rows.into_iter().flatten() {
             let parsed = json::parse_uuid(uuid).unwrap_or_default();
             let old = before.row(index, parsed);
-            let name = name_of(before, index, parsed, columns);
             let short: String = uuid.chars().take(8).collect();
+            let name = name_of(before, index, parsed, columns);
+            let row = match name {
+                Some(name) => format!("{name} ({short})"),
+                None => short,
+            };
             let _ = write!(out, "  table {}", table.name);
             let end = match (columns, old) {
                 (Value::Null, _) => " delete",
                 (_, None) => " insert",
                 _ => "",
             };
-            let _ = write!(out, "{end} row {name}({short})");
+            let _ = write!(out, "{end} row {row}");
             let _ = match (columns, old, is_diff) {
                 (Value::Null, ..) => writeln!(out),
                 (_, Some(_), true) => writeln!(out, " diff:"),
@@ -129,19 +133,14 @@ fn values(out: &mut String, before: &Database, index: usize, columns: &Value) {
     }
 }
 
-/// The `name` of a row, where its table has such a column, with a space behind it.
-fn name_of(before: &Database, index: usize, uuid: Uuid, columns: &Value) -> String {
+/// The `name` of a row, where its table has such a column.
+fn name_of(before: &Database, index: usize, uuid: Uuid, columns: &Value) -> Option<String> {
     let table = &before.schema().tables()[index];
-    let Some(at) = table.column_index("name") else {
-        return String::new();
-    };
-    let old = before.row(index, uuid).map(|row| row[at].clone());
+    let at = table.column_index("name")?;
     let column = &table.columns()[at].column_type;
-    let new = || Datum::diff_from_json(column, &columns["name"]).ok();
-    let name = old.or_else(new);
-    name.map_or_else(String::new, |name| {
-        format!("{} ", text::datum(&name, column, Style::Json))
-    })
+    let old = before.row(index, uuid).map(|row| row[at].clone());
+    let name = old.or_else(|| Datum::diff_from_json(column, &columns["name"]).ok())?;
+    Some(text::datum(&name, column, Style::Json))
 }
 
 /// `YEAR-MONTH-DAY HOUR:MINUTE:SECOND.MILLISECOND` in UTC.

@@ -85,7 +85,7 @@ impl Tabular {
             return format!("{}\n", self.json());
         }
         let mut out = String::new();
-        if let (Some(caption), true) = (&self.caption, headings) {
+        if let Some(caption) = &self.caption {
             let _ = writeln!(out, "{caption}");
         }
         let rows: Vec<Vec<String>> = self
