@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use daemon::unixctl::Registry;
 use daemon::{Daemon, DaemonArgs, Identity};
+use model::{Table, nb, sb};
 use ovsdb::DatabaseSchema;
 use ovsdb::server::Limits;
 
@@ -85,15 +86,17 @@ fn open_databases(daemon: &Daemon, args: &ServerArgs) -> anyhow::Result<Core> {
     let dir = args.db_dir.as_ref().unwrap_or_else(|| &daemon.dirs().db);
     std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let mut core = Core::new(Limits::default());
-    let databases: [(&str, DatabaseSchema); 2] = [
-        ("ovnnb_db.db", model::nb::schema()),
-        ("ovnsb_db.db", model::sb::schema()),
-    ];
+    let databases: [(&str, DatabaseSchema); 2] =
+        [("ovnnb_db.db", nb::schema()), ("ovnsb_db.db", sb::schema())];
     for (file, schema) in databases {
         let (database, log) = open::open(&dir.join(file), schema)?;
         core.add(database, Box::new(log))
             .context("cannot start the thread of a log")?;
     }
+    // Clients make these when they are missing. Two that do so at once would be in each other's way, so
+    // nobody gets to see a database without.
+    core.ensure_row(nb::NAME, nb::NbGlobal::NAME);
+    core.ensure_row(sb::NAME, sb::SbGlobal::NAME);
     Ok(core)
 }
 

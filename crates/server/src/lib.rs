@@ -14,6 +14,7 @@ mod connection;
 mod core;
 mod local;
 mod log_thread;
+mod mailbox;
 pub mod northd;
 mod open;
 pub mod ovsdb_server;

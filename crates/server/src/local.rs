@@ -5,10 +5,12 @@ use std::sync::Arc;
 use ovsdb::client::{OpResult, TransactError};
 use ovsdb::server::SessionId;
 use ovsdb::{DatabaseSchema, Error, Operation, Str};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use transport::ovsdb::{Event, TransactResult};
 
 use crate::core::{AddError, Input, Inputs, NewDatabase};
+pub(crate) use crate::mailbox::Events;
+use crate::mailbox::{self, Mailbox};
 
 /// Reaches the server of the same process; cheap to clone.
 #[derive(Debug, Clone)]
@@ -22,12 +24,8 @@ pub struct Subscription {
     inputs: Inputs,
     database: Str,
     session: SessionId,
-    events: mpsc::UnboundedReceiver<Event>,
+    events: Mailbox,
 }
-
-/// Where the core puts the events of a subscription. Rows are shared with the database, so what waits
-/// here is bounded by what changed; a bound on their number could only be kept by losing the connection.
-pub(crate) type Events = mpsc::UnboundedSender<Event>;
 
 impl Handle {
     pub(crate) fn new(inputs: Inputs) -> Self {
@@ -35,10 +33,10 @@ impl Handle {
     }
 
     /// Follows a database: [`Event::Changes`] with all rows, [`Event::Connected`], then the changes of each
-    /// transaction once it is durable. With a lock, [`Event::LockAcquired`] when it is held. Nothing if
+    /// transaction once it is durable; when many wait to be taken, several as one. With a lock, [`Event::LockAcquired`] when it is held. Nothing if
     /// there is no such database.
     pub async fn subscribe(&self, database: &str, lock: Option<Str>) -> Option<Subscription> {
-        let (events, receiver) = mpsc::unbounded_channel();
+        let (events, receiver) = mailbox::channel();
         let (reply, session) = oneshot::channel();
         let input = Input::Subscribe {
             database: database.into(),
@@ -114,12 +112,17 @@ impl Handle {
 impl Subscription {
     /// The next event; nothing any more when the server has ended.
     pub async fn next(&mut self) -> Option<Event> {
-        self.events.recv().await
+        self.events.next().await
     }
 
     /// An event that is there already.
     pub fn try_next(&mut self) -> Option<Event> {
-        self.events.try_recv().ok()
+        self.events.try_next()
+    }
+
+    /// How often so much waited here that transactions were merged into one change.
+    pub fn merged(&self) -> u64 {
+        self.events.merged()
     }
 
     /// As [`Handle::transact`], in the subscribed database and with the locks of this subscription. The

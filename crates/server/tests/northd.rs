@@ -31,6 +31,7 @@ fn beside_the_server() {
     );
     let status = sandbox.line("ovn-appctl -t heddle-server status");
     assert_eq!(status, "Status: active\n");
+    others_change_nothing(&sandbox);
     // A restart finds everything as it should be and writes nothing.
     sandbox.line("ovn-appctl -t heddle-server exit");
     assert!(sandbox.ended(server));
@@ -42,6 +43,78 @@ fn beside_the_server() {
             .contains("runs: 1")
     });
     assert_eq!(size(&sandbox), before);
+}
+
+/// What somebody writes into rows of the compiler is undone while it runs.
+fn others_change_nothing(sandbox: &Sandbox) {
+    let flows =
+        |it: &Sandbox| it.line("ovn-sbctl --bare --columns=_uuid,match,priority list Logical_Flow");
+    let before = flows(sandbox);
+    let mut uuids = before.lines().filter(|line| line.len() == 36);
+    let (changed, gone) = (uuids.next().unwrap(), uuids.next().unwrap());
+    sandbox.line(&format!(
+        "ovn-sbctl set Logical_Flow {changed} match=0 priority=7"
+    ));
+    sandbox.line(&format!("ovn-sbctl destroy Logical_Flow {gone}"));
+    sandbox.line("ovn-sbctl set Port_Binding p1 mac=nonsense external_ids:x=y");
+    sandbox.wait("the flows", |it| flows(it) == before);
+    let port = "ovn-sbctl --bare --columns=mac,external_ids find Port_Binding logical_port=p1";
+    sandbox.wait("the port", |it| it.line(port).trim() == "00:00:00:00:00:01");
+    let stats = sandbox.line("ovn-appctl -t heddle-server inc-engine/show-stats");
+    assert!(stats.contains("repairs: 3\n"), "{stats}");
+}
+
+#[test]
+fn the_first_thing_is_a_sync() {
+    let mut sandbox = Sandbox::new();
+    sandbox.serve("");
+    sandbox.line("ovn-nbctl --timeout=20 --wait=sb sync");
+    assert_eq!(sandbox.line("ovn-sbctl get SB_Global . nb_cfg"), "1\n");
+    let log = sandbox.log("heddle-server");
+    assert!(!log.contains("|WARN|") && !log.contains("|ERR|"), "{log}");
+}
+
+/// A stock agent waits for a server that is not there yet.
+#[test]
+fn a_stock_agent_comes_first() {
+    let mut sandbox = Sandbox::new();
+    let file = sandbox.file("conf.db").display().to_string();
+    let schema = "/usr/share/openvswitch/vswitch.ovsschema";
+    sandbox.run("ovsdb-tool", &["create", &file, schema]);
+    let socket = format!("unix:{file}.sock");
+    let quiet = ["--unixctl=none", "-vconsole:off", "-vsyslog:off"];
+    let remote = format!("--remote=p{socket}");
+    sandbox.start_stock("ovsdb-server", &[&[&file, &*remote][..], &quiet].concat());
+    sandbox.wait("the switch's database", |it| {
+        it.try_run("ovsdb-client", &["list-dbs", &socket]).0
+    });
+    let db = format!("--db={socket}");
+    sandbox.run("ovs-vsctl", &[&db, "--no-wait", "init"]);
+    let remote = format!("external_ids:ovn-remote={}", sandbox.sb());
+    sandbox.run(
+        "ovs-vsctl",
+        &[
+            &db,
+            "--no-wait",
+            "set",
+            "Open_vSwitch",
+            ".",
+            &remote,
+            "external_ids:system-id=hv1",
+            "external_ids:ovn-encap-type=geneve",
+            "external_ids:ovn-encap-ip=192.0.2.1",
+        ],
+    );
+    sandbox.start_stock("ovn-controller", &[&socket, quiet[1], quiet[2]]);
+    sandbox.wait("the agent", |it| {
+        it.run("ovs-vsctl", &[&db, "list-br"]).contains("br-int")
+    });
+    sandbox.serve("");
+    sandbox.wait("the chassis", |it| {
+        it.line("ovn-sbctl show").contains("hv1")
+    });
+    sandbox.line("ovn-nbctl --timeout=20 --wait=sb sync");
+    assert_eq!(sandbox.line("ovn-sbctl get SB_Global . nb_cfg"), "1\n");
 }
 
 #[test]

@@ -59,6 +59,23 @@ fn ovn_nbctl_and_sbctl() {
 }
 
 #[test]
+fn the_global_rows_are_there() {
+    let mut sandbox = Sandbox::new();
+    let rows = |it: &Sandbox| {
+        let nb = it.line("ovn-nbctl --bare --columns=_uuid list NB_Global");
+        nb + &it.line("ovn-sbctl --bare --columns=_uuid list SB_Global")
+    };
+    let server = sandbox.serve("--no-northd");
+    let before = rows(&sandbox);
+    assert_eq!(before.lines().count(), 2, "{before}");
+    sandbox.line("ovn-nbctl init");
+    sandbox.line("ovn-sbctl init");
+    sandbox.kill(server);
+    sandbox.serve("--no-northd");
+    assert_eq!(rows(&sandbox), before);
+}
+
+#[test]
 fn what_stock_wrote_is_read() {
     let mut sandbox = Sandbox::new();
     let file = sandbox.file("ovnnb_db.db");

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use ovsdb::log::Log;
-use ovsdb::{Database, DatabaseSchema, Str};
+use ovsdb::{Database, DatabaseSchema, Operation, Str};
+use tokio::sync::oneshot;
 
 use super::Core;
 
@@ -37,6 +38,26 @@ impl Core {
             return Err(AddError::Taken(name.clone()));
         }
         self.add(*new.database, new.log).map_err(AddError::Thread)
+    }
+
+    /// Makes the row of a table that always has one, unless it is there.
+    pub(crate) fn ensure_row(&mut self, database: &str, table: &str) {
+        let is_empty = self.server.database_id(database).is_some_and(|id| {
+            let database = self.server.database(id);
+            let table = database.schema().table_index(table);
+            table.is_some_and(|table| database.rows(table).next().is_none())
+        });
+        if is_empty {
+            let insert = Operation::Insert {
+                table: table.into(),
+                uuid: None,
+                uuid_name: None,
+                row: Vec::new(),
+            };
+            // Nobody is shown the row before the log holds it; if it cannot, that is said where it is written.
+            self.transact(None, database, &[insert], oneshot::channel().0);
+            self.hand_out_commits();
+        }
     }
 
     /// Serves a database no longer, and ends its log; whether there was one.

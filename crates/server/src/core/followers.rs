@@ -6,7 +6,8 @@ use tokio::sync::oneshot;
 use transport::ovsdb::{Event, TransactResult};
 
 use super::{Core, Follower};
-use crate::local::{Events, refused, results};
+use crate::local::{refused, results};
+use crate::mailbox::Events;
 
 impl Core {
     pub(super) fn subscribe(&mut self, database: &str, events: Events) -> Option<SessionId> {
@@ -42,9 +43,18 @@ impl Core {
             };
             let rows: Vec<RowChange> = self.server.database(id).contents().collect();
             if !rows.is_empty() {
-                let _ = follower.events.send(Event::Changes(rows));
+                follower.events.send(Event::Changes(rows));
             }
-            let _ = follower.events.send(Event::Connected);
+            follower.events.send(Event::Connected);
+        }
+    }
+
+    /// Forgets those followers that could not say that they are gone.
+    pub(super) fn forget_followers(&mut self) {
+        let gone = self.followers.iter().filter(|it| it.1.events.is_closed());
+        let gone: Vec<SessionId> = gone.map(|(session, _)| *session).collect();
+        for session in gone {
+            self.disconnect(session);
         }
     }
 
@@ -88,12 +98,12 @@ impl Core {
         }
         if let Some(before) = before {
             self.server.unlock(session, &before);
-            let _ = follower.events.send(Event::LockLost);
+            follower.events.send(Event::LockLost);
         }
         if let Some(lock) = lock
             && self.server.lock(session, &lock)
         {
-            let _ = follower.events.send(Event::LockAcquired);
+            follower.events.send(Event::LockAcquired);
         }
     }
 
@@ -105,9 +115,9 @@ impl Core {
             };
             let method = |name: &[u8]| bytes.windows(name.len()).any(|part| part == name);
             if method(b"\"locked\"") {
-                let _ = follower.events.send(Event::LockAcquired);
+                follower.events.send(Event::LockAcquired);
             } else if method(b"\"stolen\"") {
-                let _ = follower.events.send(Event::LockLost);
+                follower.events.send(Event::LockLost);
             }
         }
     }

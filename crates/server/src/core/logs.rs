@@ -33,9 +33,10 @@ impl Core {
             .filter(|follower| follower.database == id)
         {
             for changes in &visible {
-                let _ = follower.events.send(Event::Changes(changes.to_vec()));
+                follower.events.send(Event::Changes(changes.to_vec()));
             }
         }
+        self.forget_followers();
         let Some(logged) = self.logs.get_mut(&id) else {
             return;
         };

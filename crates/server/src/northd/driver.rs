@@ -45,6 +45,8 @@ pub(super) struct Driver {
     /// Not before then is anything compiled.
     retry: Option<Instant>,
     runs: u64,
+    /// How many changes by others were undone.
+    repairs: usize,
     status: Arc<Status>,
     commands: mpsc::Receiver<Command>,
 }
@@ -68,6 +70,7 @@ impl Driver {
             dirty: false,
             retry: None,
             runs: 0,
+            repairs: 0,
             status,
             commands,
         }
@@ -141,7 +144,16 @@ impl Driver {
         };
         match side {
             Side::Northbound => compiler.apply_nb(changes),
-            Side::Southbound => compiler.apply_sb(changes),
+            Side::Southbound => {
+                let foreign = compiler.apply_sb(changes);
+                if foreign > 0 {
+                    self.repairs += foreign;
+                    tracing::info!(
+                        target: "ovn_northd",
+                        "Southbound changed by others in {foreign} places of ours, which are put right"
+                    );
+                }
+            }
         }
     }
 
@@ -181,7 +193,7 @@ impl Driver {
             }
             // Who asked may be gone.
             Command::Stats(reply) => drop(reply.send(self.stats())),
-            Command::ClearStats => self.runs = 0,
+            Command::ClearStats => (self.runs, self.repairs) = (0, 0),
         }
     }
 
@@ -192,8 +204,12 @@ impl Driver {
             .map(Compiler::footprint)
             .unwrap_or_default();
         format!(
-            "runs: {}\ncells: {}\nreads: {}\n",
-            self.runs, footprint.cells, footprint.reads
+            "runs: {}\ncells: {}\nreads: {}\nrepairs: {}\nmerged: {}\n",
+            self.runs,
+            footprint.cells,
+            footprint.reads,
+            self.repairs,
+            self.northbound.merged() + self.southbound.merged()
         )
     }
 

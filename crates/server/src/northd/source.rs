@@ -28,6 +28,14 @@ impl Source {
         }
     }
 
+    /// How often events were merged because they had waited for long.
+    pub(super) fn merged(&self) -> u64 {
+        match self {
+            Self::Local(subscription) => subscription.merged(),
+            Self::Remote(_) => 0,
+        }
+    }
+
     pub(super) async fn transact(&self, operations: Vec<Operation>) -> TransactResult {
         match self {
             Self::Local(subscription) => subscription.transact(operations).await,
