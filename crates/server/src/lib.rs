@@ -1,7 +1,7 @@
 //! Serves the databases over a durable file log and runs the compiler beside them in one process;
 //! [`northd`] runs the compiler alone against other servers.
 //!
-//! One task, the [`core`](mod@core), owns the state machine [`ovsdb::server::Server`]. Connections are tasks
+//! One task, the `core`, owns the state machine [`ovsdb::server::Server`]. Connections are tasks
 //! that pass bytes to it and from it; each database has a thread that writes its log. Parts of the same
 //! process reach the databases through a [`Handle`], without JSON.
 //!

@@ -1,7 +1,7 @@
 //! Serving databases as `ovsdb-server(1)` does: any database files, at remotes that come from flags, from
 //! commands and from the databases themselves.
 //!
-//! [`Service`] is the part that `heddle server` shares; the rest is the program under the stock name: its
+//! `Service` is the part that `heddle server` shares; the rest is the program under the stock name: its
 //! flags, and which files it opens. It must not know what is in a database, beyond the columns that describe
 //! remotes.
 //!
@@ -29,7 +29,7 @@ pub struct OvsdbServerArgs {
     /// Database files [default: conf.db in OVS_DBDIR or /etc/openvswitch].
     #[arg(value_name = "DATABASE")]
     pub databases: Vec<PathBuf>,
-    /// Where to listen (punix:FILE, ptcp:PORT[:HOST]), what to connect to (unix:FILE, tcp:HOST:PORT), or
+    /// Where to listen (punix:FILE, ptcp:PORT\[:HOST\]), what to connect to (unix:FILE, tcp:HOST:PORT), or
     /// the column that says so (db:DATABASE,TABLE,COLUMN); can be repeated.
     #[arg(long, value_name = "REMOTE")]
     pub remote: Vec<String>,
