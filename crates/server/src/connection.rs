@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use ovsdb::server::SessionId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -130,7 +130,7 @@ async fn serve(
     tokio::select! {
         () = ended => {}
         () = read(reader, session, inputs, probe, &stall) => {}
-        result = write(writer, queue, session, inputs, &stall) => {
+        result = write(writer, queue, session, inputs, &stall, probe) => {
             if let Err(error) = result {
                 tracing::debug!(target: "jsonrpc", "{peer}: send error: {}", error_text(&error));
             }
@@ -194,10 +194,22 @@ async fn write(
     session: SessionId,
     inputs: &Inputs,
     stall: &Stall,
+    probe: Option<Duration>,
 ) -> std::io::Result<()> {
     while let Some(mut bytes) = queue.recv().await {
-        writer.write_all_buf(&mut bytes).await?;
-        if queue.is_empty() && stall.clear() {
+        let length = bytes.len();
+        while bytes.has_remaining() {
+            let written = writer.write_buf(&mut bytes);
+            // A client that reads nothing cannot be probed: what asks for a sign of life waits as well.
+            let written = match probe {
+                None => written.await,
+                Some(limit) => timeout(2 * limit, written).await?,
+            };
+            if written? == 0 {
+                return Err(std::io::ErrorKind::WriteZero.into());
+            }
+        }
+        if stall.sent(length, queue.is_empty()) {
             let _ = inputs.send(Input::Writable(session)).await;
         }
     }

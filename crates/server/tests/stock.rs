@@ -256,3 +256,63 @@ fn a_slow_reader() {
         total += count;
     }
 }
+
+/// The memory of a process, in MiB.
+fn memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+    kib.parse::<u64>().unwrap() / 1024
+}
+
+/// A client that asks much and reads nothing waits itself; nobody else does, and no memory grows.
+#[test]
+fn a_flood_of_requests() {
+    let mut sandbox = Sandbox::new();
+    let server = sandbox.serve("--no-northd");
+    let flood = UnixStream::connect(sandbox.file("ovnnb_db.sock")).unwrap();
+    let request = br#"{"id":1,"method":"get_schema","params":["OVN_Southbound"]}"#;
+    let before = memory(sandbox.pid(server));
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| (&flood).write_all(&request.repeat(110_000)));
+        for n in 0..10 {
+            sandbox.line(&format!("ovn-nbctl --timeout=20 ls-add quick{n}"));
+        }
+        let grown = memory(sandbox.pid(server)).saturating_sub(before);
+        assert!(grown < 64, "{grown} MiB more");
+        flood.shutdown(std::net::Shutdown::Both).unwrap();
+        assert!(writer.join().unwrap().is_err(), "all of it was read");
+    });
+    assert!(sandbox.line("ovn-nbctl show").contains("(quick9)"));
+}
+
+/// One that sends all its requests before it reads gets all answers, in order.
+#[test]
+fn pipelined_requests() {
+    let mut sandbox = Sandbox::new();
+    sandbox.serve("--no-northd");
+    let stream = UnixStream::connect(sandbox.file("ovnnb_db.sock")).unwrap();
+    let count = 20_000;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let requests =
+                (0..count).map(|n| format!(r#"{{"id":{n},"method":"echo","params":[]}}"#));
+            (&stream)
+                .write_all(requests.collect::<String>().as_bytes())
+                .unwrap();
+        });
+        sandbox.line("ovn-nbctl ls-add quick");
+        let mut text = Vec::new();
+        let last = format!(r#"{{"id":{},"result":[],"error":null}}"#, count - 1);
+        let mut piece = vec![0; 1 << 16];
+        while !text.ends_with(last.as_bytes()) {
+            let read = (&stream).read(&mut piece).unwrap();
+            assert!(read > 0, "cut off after {} bytes", text.len());
+            text.extend_from_slice(&piece[..read]);
+        }
+        let wanted: String = (0..count)
+            .map(|n| format!(r#"{{"id":{n},"result":[],"error":null}}"#))
+            .collect();
+        assert!(text == wanted.as_bytes());
+    });
+}

@@ -8,10 +8,11 @@
 mod databases;
 mod followers;
 mod logs;
+mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -26,6 +27,7 @@ pub(crate) use databases::{AddError, NewDatabase};
 
 use crate::local::Events;
 use crate::log_thread::{LogThread, Outcome};
+use turns::Turn;
 
 /// The queue of inputs.
 pub(crate) type Inputs = mpsc::Sender<Input>;
@@ -36,6 +38,8 @@ const QUEUE: usize = 256;
 const BATCH: usize = 64;
 /// How long to wait before trying again to repair a log.
 const RETRY: Duration = Duration::from_secs(1);
+/// A connection that has taken that many bytes and not sent them gets no more.
+const MAX_TAKEN: usize = 256 << 10;
 /// While the log has that many bytes to write, no inputs are taken.
 const MAX_UNWRITTEN: usize = 64 << 20;
 
@@ -47,7 +51,7 @@ pub(crate) enum Input {
         output: Output,
         reply: oneshot::Sender<SessionId>,
     },
-    /// Bytes of a client. The permit is dropped when they have been taken.
+    /// Bytes of a client. The permit is dropped when all messages in them are handled.
     Received(SessionId, Bytes, OwnedSemaphorePermit),
     /// The connection can take more.
     Writable(SessionId),
@@ -88,20 +92,37 @@ pub(crate) struct Output {
     pub(crate) stall: Arc<Stall>,
 }
 
+impl Output {
+    /// A place for some bytes, if the connection can take more now.
+    fn place(&self) -> Option<mpsc::Permit<'_, Bytes>> {
+        let has_room = self.stall.taken.load(Ordering::SeqCst) < MAX_TAKEN;
+        has_room.then(|| self.bytes.try_reserve().ok()).flatten()
+    }
+}
+
 /// Whether there was more for a client than its connection could take; it then says when it can.
 #[derive(Debug, Default)]
 pub(crate) struct Stall {
     stalled: AtomicBool,
     over: Notify,
+    /// How many bytes the connection has taken and not sent yet.
+    taken: AtomicUsize,
 }
 
 impl Stall {
+    /// Notes that bytes were sent, and whether that was all. Says whether the core is to hear that the stall is
+    /// over.
+    pub(crate) fn sent(&self, bytes: usize, all: bool) -> bool {
+        self.taken.fetch_sub(bytes, Ordering::SeqCst);
+        all && self.clear()
+    }
+
     fn set(&self) {
         self.stalled.store(true, Ordering::SeqCst);
     }
 
     /// Ends the stall; whether there was one.
-    pub(crate) fn clear(&self) -> bool {
+    fn clear(&self) -> bool {
         let stalled = self.stalled.swap(false, Ordering::SeqCst);
         if stalled {
             self.over.notify_one();
@@ -122,6 +143,7 @@ impl Stall {
 struct Peer {
     name: String,
     output: Output,
+    turn: Turn,
 }
 
 /// A part of this process that follows a database.
@@ -157,6 +179,8 @@ pub(crate) struct Core {
     order: Vec<DatabaseId>,
     peers: FxHashMap<SessionId, Peer>,
     followers: FxHashMap<SessionId, Follower>,
+    /// The connections with messages to handle; some may be gone.
+    turns: VecDeque<SessionId>,
     /// The session of transactions that need none.
     own: SessionId,
     unwritten: usize,
@@ -176,6 +200,7 @@ impl Core {
             order: Vec::new(),
             peers: FxHashMap::default(),
             followers: FxHashMap::default(),
+            turns: VecDeque::new(),
             own,
             unwritten: 0,
             start: Instant::now(),
@@ -245,7 +270,10 @@ impl Core {
                 () = sleep_until(self.start, timeout), if timeout.is_some() => {
                     self.with_environment(|server, environment| server.handle_timeout(environment));
                 }
+                // Other tasks of this thread take turns as well.
+                () = tokio::task::yield_now(), if self.has_turns() => {}
             }
+            self.take_turns();
             self.hand_out();
         }
     }
@@ -275,16 +303,17 @@ impl Core {
                 reply,
             } => {
                 let session = self.server.connect();
-                self.peers.insert(session, Peer { name: peer, output });
+                let peer = Peer {
+                    name: peer,
+                    output,
+                    turn: Turn::default(),
+                };
+                self.peers.insert(session, peer);
                 if reply.send(session).is_err() {
                     self.disconnect(session);
                 }
             }
-            Input::Received(session, bytes, _permit) => {
-                self.with_environment(|server, environment| {
-                    server.receive(session, &bytes, environment);
-                });
-            }
+            Input::Received(session, bytes, permit) => self.received(session, &bytes, permit),
             Input::Writable(session) => self.pass_on(session),
             Input::Probe(session) => self.server.probe(session),
             Input::Disconnected(session) => {
@@ -345,22 +374,29 @@ impl Core {
 
     /// Passes bytes to a connection as far as it takes them.
     fn pass_on(&mut self, session: SessionId) {
+        self.pass_bytes(session);
+        self.unblock(session);
+    }
+
+    fn pass_bytes(&mut self, session: SessionId) {
         let Some(peer) = self.peers.get(&session) else {
             return;
         };
         loop {
-            let permit = peer.output.bytes.try_reserve().or_else(|error| {
+            let place = peer.output.place().or_else(|| {
                 // Between the look and the mark the connection may have emptied its queue.
                 peer.output.stall.set();
-                peer.output.bytes.try_reserve().map_err(|_| error)
+                peer.output.place()
             });
-            let Ok(permit) = permit else { return };
+            let Some(place) = place else { return };
             let Some(bytes) = self.server.poll_output(session) else {
                 // The mark may be there although the last piece found room.
                 peer.output.stall.clear();
                 return;
             };
-            permit.send(bytes);
+            let taken = &peer.output.stall.taken;
+            taken.fetch_add(bytes.len(), Ordering::SeqCst);
+            place.send(bytes);
         }
     }
 
