@@ -4,10 +4,8 @@
 mod db_common;
 
 use std::path::Path;
-use std::time::Duration;
 
 use db_common::{ROWS, Sandbox};
-use testbed::until;
 
 const VSWITCH: &str = "/usr/share/openvswitch/vswitch.ovsschema";
 
@@ -229,16 +227,53 @@ fn remotes_from_the_database() {
     sandbox.exit("s");
 }
 
+/// `heddle server` takes the same remotes and commands; its databases are part of the program.
+#[test]
+fn heddle_server_follows_connections() {
+    let mut sandbox = Sandbox::new();
+    let socket = format!("--remote=punix:{}", sandbox.text("nb.sock"));
+    let control = format!("--unixctl={}", sandbox.control("central"));
+    let folder = format!("--db-dir={}", sandbox.text(""));
+    let column = "--remote=db:OVN_Northbound,NB_Global,connections";
+    let args = [
+        "server",
+        &folder,
+        &socket,
+        column,
+        &control,
+        "-vconsole:off",
+    ];
+    sandbox.start("central", env!("CARGO_BIN_EXE_heddle"), &args);
+    let nb = format!("unix:{}", sandbox.text("nb.sock"));
+    sandbox.wait("the server", || {
+        sandbox.all("ovn-nbctl", &["--db", &nb, "init"]).0 == Some(0)
+    });
+    let target = format!("punix:{}", sandbox.text("more.sock"));
+    sandbox.run("ovn-nbctl", &["--db", &nb, "set-connection", &target]);
+    sandbox.wait("the socket", || sandbox.file("more.sock").exists());
+    sandbox.run("ovn-nbctl", &["--db", &target[1..], "show"]);
+    sandbox.run("ovn-nbctl", &["--db", &nb, "del-connection"]);
+    sandbox.wait("its end", || !sandbox.file("more.sock").exists());
+    let error = sandbox.appctl_fails("central", &["ovsdb-server/remove-db", "OVN_Northbound"]);
+    assert!(
+        error.contains("not supported: ovsdb-server/remove-db"),
+        "{error}"
+    );
+    sandbox.exit("central");
+}
+
 /// What the switch has for an interface, once it has it.
 fn ofport(sandbox: &Sandbox, vsctl: &[&str], interface: &str) -> String {
-    until(Duration::from_secs(20), interface, || {
-        let text = sandbox.run(
-            "ovs-vsctl",
-            &[vsctl, &["get", "interface", interface, "ofport"]].concat(),
-        );
-        Ok(text.trim().parse::<u16>().ok().map(|port| port.to_string()))
-    })
-    .unwrap()
+    let mut port = String::new();
+    sandbox.wait(interface, || {
+        let get = ["get", "interface", interface, "ofport"];
+        port = sandbox
+            .run("ovs-vsctl", &[vsctl, &get].concat())
+            .trim()
+            .to_owned();
+        port.parse::<u16>().is_ok()
+    });
+    port
 }
 
 /// Open vSwitch runs with its configuration in our server, which is stopped, killed and started again.
