@@ -7,7 +7,7 @@ use crate::flow::Flows;
 use crate::program::Program;
 use crate::scope::{Class, Scope};
 use crate::stage::Stage::LsInArpRsp;
-use crate::topology::PortKind;
+use crate::topology::{PortKind, RouterPort};
 
 pub(super) fn declare(program: &mut Program) {
     program.switch_class_flows("switch/arp_rsp", |class, out| {
@@ -35,7 +35,14 @@ pub(super) fn declare(program: &mut Program) {
                     );
                 }
                 // An address whose place can change must not be answered for by others.
-                PortKind::Virtual | PortKind::Router => {}
+                PortKind::Virtual => {}
+                PortKind::Router => {
+                    let peer = port.peer.filter(|_| port.router_address);
+                    let peer = peer.and_then(|peer| cx.get(topology.router_port, &peer));
+                    if let Some(peer) = peer {
+                        router(&mut flows, &port.quoted, peer);
+                    }
+                }
                 _ if port.no_responder || port.unknown => {}
                 _ => {
                     for station in &port.stations {
@@ -43,13 +50,27 @@ pub(super) fn declare(program: &mut Program) {
                             arp(&mut flows, &port.quoted, station.mac, *ip);
                         }
                         for ip in &station.v6 {
-                            nd(&mut flows, &port.quoted, station.mac, *ip);
+                            nd(&mut flows, "nd_na", &port.quoted, station.mac, *ip);
                         }
                     }
                 }
             }
         },
     );
+}
+
+/// The addresses of a router are answered for as well, so that asking for the gateway floods nothing.
+/// A port that is on one chassis only answers there itself: the others must not be heard.
+fn router(flows: &mut Flows<'_>, port: &str, peer: &RouterPort) {
+    if !peer.enabled || peer.redirect.is_some() {
+        return;
+    }
+    for net in &peer.networks.v4 {
+        arp(flows, port, peer.mac, net.addr());
+    }
+    for net in &peer.networks.v6 {
+        nd(flows, "nd_na_router", port, peer.mac, net.addr());
+    }
 }
 
 /// An owner that asks for its own address looks for duplicates and is not answered.
@@ -68,13 +89,13 @@ fn arp(flows: &mut Flows<'_>, port: &str, mac: Mac, ip: Ipv4Addr) {
     );
 }
 
-fn nd(flows: &mut Flows<'_>, port: &str, mac: Mac, ip: Ipv6Addr) {
+fn nd(flows: &mut Flows<'_>, action: &str, port: &str, mac: Mac, ip: Ipv6Addr) {
     let asked = format!(
         "nd_ns && ip6.dst == {{{ip}, {}}} && nd.target == {ip}",
         solicited_node(ip)
     );
     let answer = format!(
-        "nd_na {{ eth.src = {mac}; ip6.src = {ip}; nd.target = {ip}; nd.tll = {mac}; \
+        "{action} {{ eth.src = {mac}; ip6.src = {ip}; nd.target = {ip}; nd.tll = {mac}; \
          outport = inport; flags.loopback = 1; output; }};"
     );
     flows.add(LsInArpRsp, 50, &asked, answer);
