@@ -105,7 +105,13 @@ impl Sandbox {
     }
 
     /// Starts a server in the foreground: `stock` or ours, by the name that both have.
-    pub(crate) fn serve(&mut self, stock: bool, name: &str, files: &[&str], flags: &[&str]) -> String {
+    pub(crate) fn serve(
+        &mut self,
+        stock: bool,
+        name: &str,
+        files: &[&str],
+        flags: &[&str],
+    ) -> String {
         let program = self.file("ovsdb-server");
         let program = if stock {
             Path::new("ovsdb-server")
