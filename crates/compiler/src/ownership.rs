@@ -89,8 +89,7 @@ fn foreign_of(table: &TableSchema) -> Vec<usize> {
 
 impl Ownership {
     /// The place of a table of ours in the order of references.
-    #[allow(clippy::unused_self, reason = "ranks are those of this value")]
-    pub(crate) fn rank(&self, table: &str) -> Option<usize> {
+    pub(crate) fn rank(table: &str) -> Option<usize> {
         OWNED.iter().position(|owned| *owned == table)
     }
 

@@ -347,7 +347,7 @@ impl Existing {
         for mut change in output {
             if let Some(old) = self.rows.remove(&(change.table.clone(), change.uuid)) {
                 let ownership = &self.ownership;
-                if let Some(rank) = ownership.rank(&change.table) {
+                if let Some(rank) = Ownership::rank(&change.table) {
                     change.new = change
                         .new
                         .map(|row| ownership.keep_foreign(rank, Some(&old), row));

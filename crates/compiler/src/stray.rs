@@ -37,7 +37,7 @@ pub(crate) struct Strays {
 impl Strays {
     /// Takes note of a change of the Southbound; says whether it must be undone.
     pub(crate) fn observe(&mut self, change: &RowChange) -> bool {
-        let Some(rank) = self.ownership.rank(&change.table) else {
+        let Some(rank) = Ownership::rank(&change.table) else {
             return false;
         };
         let key = (rank, change.uuid);
@@ -64,12 +64,13 @@ impl Strays {
 
     /// Adds to the changes that are about to be given out those that put strays right, and remembers all.
     pub(crate) fn settle(&mut self, changes: Vec<RowChange>) -> Vec<RowChange> {
-        let changes = match self.strays.is_empty() {
-            true => changes,
-            false => self.put_right(changes),
+        let changes = if self.strays.is_empty() {
+            changes
+        } else {
+            self.put_right(changes)
         };
         for change in &changes {
-            if let Some(rank) = self.ownership.rank(&change.table) {
+            if let Some(rank) = Ownership::rank(&change.table) {
                 self.given.insert((rank, change.uuid), change.new.clone());
             }
         }
@@ -80,7 +81,7 @@ impl Strays {
         let mut strays = std::mem::take(&mut self.strays);
         let mut all = BTreeMap::new();
         for mut change in changes {
-            let Some(rank) = self.ownership.rank(&change.table) else {
+            let Some(rank) = Ownership::rank(&change.table) else {
                 continue;
             };
             let key = (rank, change.uuid);

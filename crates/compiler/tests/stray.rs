@@ -1,5 +1,7 @@
 //! What others do to rows of ours is undone, at the cost of what they did.
 
+#![allow(clippy::unwrap_used)] // These are tests, though not all marked so.
+
 mod common;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! The server as stock clients see it.
 
+#![allow(clippy::unwrap_used)] // These are tests, though not all marked so.
+
 mod support;
 
 use std::io::{Read, Write};

@@ -11,35 +11,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ovsdb::operation::Condition;
-use ovsdb::schema::Constraint;
-use ovsdb::{Atom, AtomicType, DatabaseSchema, Datum, Operation, Row, RowChange, Str, Uuid};
+use ovsdb::{Atom, Datum, Operation, RowChange, Str, Uuid};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use transport::ovsdb::Event;
 
+use super::plan::{FollowError, Plan, Target, Wish};
 use super::remotes::Remote;
 use crate::core::Inputs;
 use crate::{Handle, Subscription};
 
 /// How often the rows of remotes are told how they are, if that has changed.
 const STATUS: Duration = Duration::from_millis(2500);
-
-/// Why a text names no remotes.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum FollowError {
-    #[error("\"{0}\": invalid syntax; write db:DATABASE,TABLE,COLUMN")]
-    Syntax(String),
-    #[error("\"{0}\": no database named {1}")]
-    Database(String, String),
-    #[error("\"{0}\": no table named {1}")]
-    Table(String, String),
-    #[error("\"{0}\": table \"{1}\" has no column \"{2}\"")]
-    Column(String, String, String),
-    #[error(
-        "\"{0}\": column \"{1}\" has no addresses: its type must be text, or a reference to a table with a column \"target\""
-    )]
-    Type(String, String),
-}
 
 /// A column that is being followed.
 pub(super) struct Followed {
@@ -86,91 +69,6 @@ impl Followed {
     }
 }
 
-/// Where addresses are found.
-#[derive(Debug)]
-struct Plan {
-    table: Str,
-    column: usize,
-    rows: Option<Rows>,
-}
-
-/// The table whose rows describe remotes.
-#[derive(Debug)]
-struct Rows {
-    table: Str,
-    target: usize,
-    probe: Option<usize>,
-    told: bool,
-}
-
-impl Plan {
-    async fn find(text: &str, handle: &Handle) -> Result<(Str, Self), FollowError> {
-        let names = text.strip_prefix("db:").unwrap_or(text);
-        let names: Vec<&str> = names.split(',').collect();
-        let [database, table, column] = names[..] else {
-            return Err(FollowError::Syntax(text.to_owned()));
-        };
-        let schemas = handle.schemas().await;
-        let schema = schemas.iter().find(|schema| schema.name == database);
-        let schema =
-            schema.ok_or_else(|| FollowError::Database(text.to_owned(), database.to_owned()))?;
-        Ok((database.into(), Self::of(text, schema, table, column)?))
-    }
-
-    fn of(
-        text: &str,
-        schema: &DatabaseSchema,
-        table: &str,
-        column: &str,
-    ) -> Result<Self, FollowError> {
-        let found = schema
-            .table(table)
-            .ok_or_else(|| FollowError::Table(text.to_owned(), table.to_owned()))?;
-        let at = found.column_index(column).ok_or_else(|| {
-            FollowError::Column(text.to_owned(), table.to_owned(), column.to_owned())
-        })?;
-        let key = &found.columns()[at].column_type.key;
-        let rows = match (&key.atomic, &key.constraint) {
-            (AtomicType::String, _) => None,
-            (_, Constraint::Reference { table, .. }) => Rows::of(schema, table)
-                .map(Some)
-                .ok_or_else(|| FollowError::Type(text.to_owned(), column.to_owned()))?,
-            _ => return Err(FollowError::Type(text.to_owned(), column.to_owned())),
-        };
-        Ok(Self {
-            table: table.into(),
-            column: at,
-            rows,
-        })
-    }
-}
-
-impl Rows {
-    fn of(schema: &DatabaseSchema, table: &Str) -> Option<Self> {
-        let found = schema.table(table)?;
-        let is = |name: &str, atomic| {
-            let column = found.column(name)?;
-            (column.column_type.key.atomic == atomic).then(|| found.column_index(name))?
-        };
-        Some(Self {
-            table: table.clone(),
-            target: is("target", AtomicType::String)?,
-            probe: is("inactivity_probe", AtomicType::Integer),
-            told: is("is_connected", AtomicType::Boolean).is_some()
-                && found
-                    .column("status")
-                    .is_some_and(|column| column.column_type.is_map()),
-        })
-    }
-}
-
-/// What a row says of its remote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Target {
-    address: Str,
-    probe: Option<Duration>,
-}
-
 struct Follower {
     plan: Plan,
     inputs: Inputs,
@@ -179,8 +77,8 @@ struct Follower {
     named: HashMap<Uuid, Vec<Atom>>,
     /// The rows that can be referred to.
     targets: HashMap<Uuid, Target>,
-    /// The remotes by address, with the probe that they were started with.
-    running: BTreeMap<Str, (Option<Duration>, Option<Remote>)>,
+    /// The remotes by address, with the wish that they were started for.
+    running: BTreeMap<Str, (Wish, Option<Remote>)>,
     /// What rows were told last.
     told: HashMap<Uuid, (bool, Datum)>,
 }
@@ -223,27 +121,37 @@ impl Follower {
             let new = change.new.as_deref();
             if change.table == self.plan.table {
                 let at = self.plan.column;
-                replace(&mut self.named, change.uuid, new.map(|row| atoms(&row[at])));
+                replace(
+                    &mut self.named,
+                    change.uuid,
+                    new.map(|row| row[at].atoms().to_vec()),
+                );
             }
             if let Some(rows) = self.plan.rows.as_ref().filter(|r| r.table == change.table) {
-                let target = new.map(|row| target(rows, row));
+                let target = new.map(|row| rows.target(row));
                 replace(&mut self.targets, change.uuid, target);
             }
         }
     }
 
     /// The remotes that the database asks for now.
-    fn wanted(&self) -> BTreeMap<Str, Option<Duration>> {
+    fn wanted(&self) -> BTreeMap<Str, Wish> {
         let atoms = self.named.values().flatten();
         let wanted = atoms.filter_map(|atom| match atom {
-            Atom::String(address) => Some((address.clone(), None)),
+            Atom::String(address) => Some((address.clone(), Wish::default())),
             Atom::Uuid(uuid) => {
                 let target = self.targets.get(uuid)?;
-                Some((target.address.clone(), target.probe))
+                Some((target.address.clone(), target.wish))
             }
             _ => None,
         });
-        wanted.collect()
+        let mut all: BTreeMap<Str, Wish> = BTreeMap::new();
+        for (address, wish) in wanted {
+            // Of two rows with one address the one that asks for more counts.
+            let known = all.entry(address).or_insert(wish);
+            *known = wish.max(*known);
+        }
+        all
     }
 
     /// Ends what is not wanted any more and starts what is new.
@@ -252,7 +160,7 @@ impl Follower {
         let over: Vec<Str> = self
             .running
             .iter()
-            .filter(|(address, (probe, _))| wanted.get(*address) != Some(probe))
+            .filter(|(address, (wish, _))| wanted.get(*address) != Some(wish))
             .map(|(address, _)| address.clone())
             .collect();
         for address in over {
@@ -260,16 +168,25 @@ impl Follower {
                 remote.close().await;
             }
         }
-        for (address, probe) in wanted {
+        for (address, wish) in wanted {
             if self.running.contains_key(&address) {
                 continue;
             }
-            let started = Remote::start(&address, &self.inputs, &self.run, probe).await;
+            let started = self.start_one(&address, wish).await;
             if let Err(error) = &started {
                 tracing::warn!(target: "ovsdb_jsonrpc_server", "{error:#}");
             }
-            self.running.insert(address, (probe, started.ok()));
+            self.running.insert(address, (wish, started.ok()));
         }
+    }
+
+    async fn start_one(&self, address: &str, wish: Wish) -> anyhow::Result<Remote> {
+        if let Some(absent) = wish.absent {
+            anyhow::bail!(
+                "{address}: not served, because its row asks for it: not supported: {absent}"
+            );
+        }
+        Remote::start(address, &self.inputs, &self.run, wish.probe).await
     }
 
     /// Writes to the rows how their remotes are, where that has changed.
@@ -315,19 +232,6 @@ fn replace<T>(map: &mut HashMap<Uuid, T>, uuid: Uuid, value: Option<T>) {
     match value {
         Some(value) => drop(map.insert(uuid, value)),
         None => drop(map.remove(&uuid)),
-    }
-}
-
-fn atoms(datum: &Datum) -> Vec<Atom> {
-    datum.atoms().to_vec()
-}
-
-fn target(rows: &Rows, row: &Row) -> Target {
-    let address = row[rows.target].as_one().and_then(Atom::as_str);
-    let probe = rows.probe.and_then(|at| row[at].as_one()?.as_integer());
-    Target {
-        address: address.cloned().unwrap_or_default(),
-        probe: probe.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod commands;
 mod from_database;
+mod plan;
 mod remotes;
 mod service;
 
@@ -29,7 +30,7 @@ pub struct OvsdbServerArgs {
     /// Database files [default: conf.db in OVS_DBDIR or /etc/openvswitch].
     #[arg(value_name = "DATABASE")]
     pub databases: Vec<PathBuf>,
-    /// Where to listen (punix:FILE, ptcp:PORT\[:HOST\]), what to connect to (unix:FILE, tcp:HOST:PORT), or
+    /// Where to listen (punix:FILE, ptcp:PORT or ptcp:PORT:HOST), what to connect to (unix:FILE, tcp:HOST:PORT), or
     /// the column that says so (db:DATABASE,TABLE,COLUMN); can be repeated.
     #[arg(long, value_name = "REMOTE")]
     pub remote: Vec<String>,

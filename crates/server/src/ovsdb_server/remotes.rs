@@ -117,9 +117,6 @@ impl Remote {
         run: &Path,
         probe: Option<Duration>,
     ) -> anyhow::Result<Self> {
-        if let Some(rest) = text.strip_prefix("role:") {
-            anyhow::bail!("role:{rest}: not supported: role");
-        }
         let remote = text.parse::<transport::Remote>()?.within(run);
         let (alive, ended) = watch::channel(());
         let clients = Clients::new(inputs.clone(), &remote, probe, ended);
