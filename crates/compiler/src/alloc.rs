@@ -4,7 +4,7 @@
 //! is while its owner lives. So keys are decided here, between two runs of the rules, and are an input
 //! to them. The same demands in the same order give the same keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use ovsdb::Str;
@@ -48,16 +48,18 @@ struct Pool {
 }
 
 impl Pool {
-    fn take(&mut self, owner: Uuid, key: u32) {
-        self.release(owner);
+    /// Gives `key` to `owner`; says which other key it gave back for it.
+    fn take(&mut self, owner: Uuid, key: u32) -> Option<u32> {
+        let before = self.release(owner);
         self.by_key.insert(key, owner);
         self.by_owner.insert(owner, key);
+        before.filter(|before| *before != key)
     }
 
-    fn release(&mut self, owner: Uuid) {
-        if let Some(key) = self.by_owner.remove(&owner) {
-            self.by_key.remove(&key);
-        }
+    fn release(&mut self, owner: Uuid) -> Option<u32> {
+        let key = self.by_owner.remove(&owner)?;
+        self.by_key.remove(&key);
+        Some(key)
     }
 
     /// The next free key after the one given out last, so that keys are not used again at once.
@@ -97,6 +99,12 @@ pub(crate) struct Allocator {
     space_of: FxHashMap<Uuid, Option<Uuid>>,
     /// Keys found in the Southbound, by space and name, until their owners show up.
     known: FxHashMap<(Option<Uuid>, Str), u32>,
+    /// Requests for keys that others have, by space and key. None of these keys is free between two
+    /// calls of `decide`: that is why it does not matter whether a key was freed before or after a
+    /// request for it came.
+    waiting: BTreeMap<(Option<Uuid>, u32), BTreeSet<(Demand, Uuid)>>,
+    /// Keys given back since requests for them were looked at.
+    freed: Vec<(Option<Uuid>, u32)>,
 }
 
 impl Allocator {
@@ -114,6 +122,11 @@ impl Allocator {
     /// Decides about owners whose demands changed; without a demand the owner gives its key back.
     pub(crate) fn decide(&mut self, changed: Vec<(Uuid, Option<Demand>)>) -> Vec<Decision> {
         let mut decisions = Vec::new();
+        let owners: BTreeSet<Uuid> = changed.iter().map(|(owner, _)| *owner).collect();
+        self.waiting.retain(|_, requests| {
+            requests.retain(|(_, owner)| !owners.contains(owner));
+            !requests.is_empty()
+        });
         for (owner, demand) in &changed {
             let space = self.space_of.get(owner);
             let leaves = space.is_some_and(|space| {
@@ -132,21 +145,43 @@ impl Allocator {
                 });
             }
         }
+        let mut demands: Vec<(Demand, Uuid)> = (changed.into_iter())
+            .filter_map(|(owner, demand)| Some((demand?, owner)))
+            .collect();
+        for key in std::mem::take(&mut self.freed) {
+            demands.extend(self.waiting.remove(&key).into_iter().flatten());
+        }
+        self.take_known(&mut demands);
         // Who keeps its key comes first, then who asks for one, then the rest, each by name: the order
         // in which demands came does not matter, and nobody takes what another has.
-        let mut demands: Vec<_> = changed
-            .into_iter()
-            .filter_map(|(owner, demand)| {
-                let demand = demand?;
-                Some((self.precedence(owner, &demand), demand, owner))
-            })
-            .collect();
-        demands.sort_unstable();
-        let assigned = demands
-            .iter()
-            .map(|(_, demand, owner)| self.assign(*owner, demand));
-        decisions.extend(assigned.collect::<Vec<_>>());
+        demands.sort_by_cached_key(|(demand, owner)| {
+            (self.precedence(*owner, demand), demand.clone(), *owner)
+        });
+        for (demand, owner) in demands {
+            decisions.push(self.assign(owner, &demand));
+            while let Some(key) = self.freed.pop() {
+                let next = self.waiting.get(&key).and_then(BTreeSet::first).cloned();
+                if let Some((demand, owner)) = next {
+                    decisions.push(self.assign(owner, &demand));
+                }
+            }
+        }
         decisions
+    }
+
+    /// Lets those whose keys the Southbound holds have them, before anybody asks for one.
+    fn take_known(&mut self, demands: &mut [(Demand, Uuid)]) {
+        demands.sort_unstable();
+        for (demand, owner) in demands {
+            let Some(key) = self.known_key(*owner, demand) else {
+                continue;
+            };
+            let pool = self.pools.entry(demand.datapath).or_default();
+            if !pool.by_owner.contains_key(owner) && !pool.by_key.contains_key(&key) {
+                pool.take(*owner, key);
+                self.space_of.insert(*owner, demand.datapath);
+            }
+        }
     }
 
     fn known_key(&self, owner: Uuid, demand: &Demand) -> Option<u32> {
@@ -162,10 +197,7 @@ impl Allocator {
     fn precedence(&self, owner: Uuid, demand: &Demand) -> u8 {
         let pool = self.pools.get(&demand.datapath);
         let own = pool.and_then(|pool| pool.by_owner.get(&owner)).copied();
-        match (
-            own.or_else(|| self.known_key(owner, demand)),
-            demand.requested,
-        ) {
+        match (own, demand.requested) {
             (Some(key), requested) if requested.is_none_or(|requested| requested == key) => 0,
             (Some(_), _) => 1,
             (None, Some(_)) => 2,
@@ -178,7 +210,8 @@ impl Allocator {
             return;
         };
         if let Some(pool) = self.pools.get_mut(&space) {
-            pool.release(owner);
+            self.freed
+                .extend(pool.release(owner).map(|key| (space, key)));
             if pool.by_owner.is_empty() && space.is_some() {
                 self.pools.remove(&space);
             }
@@ -187,25 +220,34 @@ impl Allocator {
 
     fn assign(&mut self, owner: Uuid, demand: &Demand) -> Decision {
         let (range, requestable) = ranges(demand);
-        let known = self.known_key(owner, demand);
-        let pool = self.pools.entry(demand.datapath).or_default();
-        let is_free = |pool: &Pool, key: &u32| pool.by_key.get(key).is_none_or(|it| *it == owner);
+        let space = demand.datapath;
+        let pool = self.pools.entry(space).or_default();
+        let is_free = |key: &u32| pool.by_key.get(key).is_none_or(|it| *it == owner);
         let mut problem = None;
-        let mut key = demand
+        let requested = demand
             .requested
-            .filter(|key| requestable.contains(key) && is_free(pool, key));
-        if let (None, Some(requested)) = (key, demand.requested) {
-            let why = format!("requested-tnl-key {requested} is taken or out of range");
-            problem = Some(Str::from(why));
+            .filter(|key| requestable.contains(key) && is_free(key));
+        if let Some(key) = demand.requested {
+            let request = (demand.clone(), owner);
+            if requested.is_some() {
+                forget(&mut self.waiting, (space, key), &request);
+            } else {
+                self.waiting
+                    .entry((space, key))
+                    .or_default()
+                    .insert(request);
+                let why = format!("requested-tnl-key {key} is taken or out of range");
+                problem = Some(Str::from(why));
+            }
         }
-        key = key
+        let key = requested
             .or_else(|| pool.by_owner.get(&owner).copied())
-            .or_else(|| known.filter(|key| is_free(pool, key)))
             .or_else(|| pool.free(&range));
         match key {
             Some(key) => {
-                pool.take(owner, key);
-                self.space_of.insert(owner, demand.datapath);
+                self.freed
+                    .extend(pool.take(owner, key).map(|before| (space, before)));
+                self.space_of.insert(owner, space);
             }
             None => problem = Some("there is no tunnel key left".into()),
         }
@@ -213,6 +255,19 @@ impl Allocator {
             owner,
             key,
             problem,
+        }
+    }
+}
+
+fn forget(
+    waiting: &mut BTreeMap<(Option<Uuid>, u32), BTreeSet<(Demand, Uuid)>>,
+    key: (Option<Uuid>, u32),
+    request: &(Demand, Uuid),
+) {
+    if let Some(requests) = waiting.get_mut(&key) {
+        requests.remove(request);
+        if requests.is_empty() {
+            waiting.remove(&key);
         }
     }
 }
@@ -268,8 +323,29 @@ mod tests {
         assert_eq!(keys(late), [(3, Some(3))]);
         assert_eq!(
             keys(alloc.decide(vec![(id(1), want("a", Some(77)))])),
-            [(1, Some(77))]
+            [(1, Some(77)), (3, Some(2))],
+            "who waited for key 2 gets it"
         );
+    }
+
+    #[test]
+    fn a_request_is_met_when_the_key_becomes_free() {
+        let mut alloc = Allocator::default();
+        alloc.decide(vec![
+            (id(1), want("a", Some(7))),
+            (id(2), want("b", Some(7))),
+        ]);
+        let later = alloc.decide(vec![(id(1), None)]);
+        assert_eq!(keys(later), [(1, None), (2, Some(7))]);
+        let moved = alloc.decide(vec![
+            (id(3), want("c", Some(7))),
+            (id(2), want("b", Some(8))),
+        ]);
+        assert_eq!(
+            moved.last().map(|it| (it.owner, it.key)),
+            Some((id(3), Some(7)))
+        );
+        assert!(alloc.waiting.is_empty() && alloc.freed.is_empty());
     }
 
     #[test]

@@ -4,12 +4,30 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+/// The same command, killed when the thread that starts it ends, so that it cannot outlive us.
+///
+/// `setpriv` asks the kernel for that and then becomes the program: the process id stays the same.
+pub(crate) fn guarded(command: &Command) -> Command {
+    let mut guarded = Command::new("setpriv");
+    guarded
+        .args(["--pdeathsig", "KILL"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => guarded.env(key, value),
+            None => guarded.env_remove(key),
+        };
+    }
+    guarded
+}
+
 /// Runs `command` to its end and gives its standard output.
 ///
 /// # Errors
 /// When it cannot start or does not succeed; the message holds the command and what it said.
 pub fn run(command: &mut Command) -> Result<String> {
-    let output = command
+    let output = guarded(command)
         .stdin(Stdio::null())
         .env("LC_ALL", "C")
         .output()

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::command::guarded;
 use crate::namespace::Namespace;
 use crate::wait;
 
@@ -23,10 +24,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` in `namespace`; what it prints goes to the file `output`.
-    ///
-    /// `setpriv` asks the kernel to kill the process when the thread of the namespace ends, and then
-    /// becomes the program: the process id stays the same.
+    /// Starts `command` in `namespace`; what it prints goes to the file `output`. It is killed when the
+    /// thread of the namespace ends.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -36,17 +35,7 @@ impl Process {
         command: &Command,
         output: &Path,
     ) -> Result<Self> {
-        let mut guarded = Command::new("setpriv");
-        guarded
-            .args(["--pdeathsig", "KILL"])
-            .arg(command.get_program())
-            .args(command.get_args());
-        for (key, value) in command.get_envs() {
-            match value {
-                Some(value) => guarded.env(key, value),
-                None => guarded.env_remove(key),
-            };
-        }
+        let mut guarded = guarded(command);
         let open = || File::options().create(true).append(true).open(output);
         let log = open().with_context(|| format!("cannot write {}", output.display()))?;
         guarded
