@@ -231,10 +231,10 @@ fn remotes_from_the_database() {
 #[test]
 fn heddle_server_follows_connections() {
     let mut sandbox = Sandbox::new();
-    let socket = format!("--remote=punix:{}", sandbox.text("nb.sock"));
+    let socket = format!("--remote=punix:{}", sandbox.text("sb.sock"));
     let control = format!("--unixctl={}", sandbox.control("central"));
     let folder = format!("--db-dir={}", sandbox.text(""));
-    let column = "--remote=db:OVN_Northbound,NB_Global,connections";
+    let column = "--remote=db:OVN_Southbound,SB_Global,connections";
     let args = [
         "server",
         &folder,
@@ -244,17 +244,23 @@ fn heddle_server_follows_connections() {
         "-vconsole:off",
     ];
     sandbox.start("central", env!("CARGO_BIN_EXE_heddle"), &args);
-    let nb = format!("unix:{}", sandbox.text("nb.sock"));
-    sandbox.wait("the server", || {
-        sandbox.all("ovn-nbctl", &["--db", &nb, "init"]).0 == Some(0)
-    });
+    let sb = format!("--db=unix:{}", sandbox.text("sb.sock"));
+    let ready = || sandbox.all("ovn-sbctl", &[&sb, "init"]).0 == Some(0);
+    sandbox.wait("the server", ready);
     let target = format!("punix:{}", sandbox.text("more.sock"));
-    sandbox.run("ovn-nbctl", &["--db", &nb, "set-connection", &target]);
-    sandbox.wait("the socket", || sandbox.file("more.sock").exists());
-    sandbox.run("ovn-nbctl", &["--db", &target[1..], "show"]);
-    sandbox.run("ovn-nbctl", &["--db", &nb, "del-connection"]);
-    sandbox.wait("its end", || !sandbox.file("more.sock").exists());
-    let error = sandbox.appctl_fails("central", &["ovsdb-server/remove-db", "OVN_Northbound"]);
+    let exists = || sandbox.file("more.sock").exists();
+    let set = |rights: &str| sandbox.run("ovn-sbctl", &[&sb, "set-connection", rights, &target]);
+    set("read-write");
+    sandbox.wait("the socket", exists);
+    sandbox.run("ovn-sbctl", &[&format!("--db={}", &target[1..]), "show"]);
+    // Rights that cannot be enforced are not given at all.
+    set("read-only");
+    sandbox.wait("its end", || !exists());
+    set("read-write");
+    sandbox.wait("the socket", exists);
+    sandbox.run("ovn-sbctl", &[&sb, "del-connection"]);
+    sandbox.wait("its end", || !exists());
+    let error = sandbox.appctl_fails("central", &["ovsdb-server/remove-db", "OVN_Southbound"]);
     assert!(
         error.contains("not supported: ovsdb-server/remove-db"),
         "{error}"

@@ -1,5 +1,7 @@
 //! A database that is served no longer.
 
+#![allow(clippy::unwrap_used, reason = "this is a test, also where it is not marked so")]
+
 use std::sync::Arc;
 
 use ovsdb::server::{CloseReason, Environment, Limits, Server, SessionId};

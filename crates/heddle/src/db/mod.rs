@@ -16,6 +16,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Arguments of `heddle db`.
 #[derive(clap::Args)]
+#[command(
+    after_help = "A TARGET is a database file, or a server: unix:FILE or tcp:HOST:PORT, several with commas between.
+Exit status: 0 done; 1 it failed, or an operation of a transaction did; 2 wrong usage; 3 check found a fault."
+)]
 pub(crate) struct Args {
     /// Give up after this many seconds.
     #[arg(short = 't', long, global = true, value_name = "SECONDS")]
@@ -24,8 +28,6 @@ pub(crate) struct Args {
     command: Command,
 }
 
-/// Where a TARGET is asked for, it is a database file, or a server: unix:FILE or tcp:HOST:PORT, several with
-/// commas between.
 #[derive(clap::Subcommand)]
 enum Command {
     /// Make a database file for a schema.

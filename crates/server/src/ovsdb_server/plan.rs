@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ovsdb::schema::Constraint;
-use ovsdb::{Atom, AtomicType, DatabaseSchema, Datum, Row, Str};
+use ovsdb::{Atom, AtomicType, DatabaseSchema, Row, Str};
 
 use crate::Handle;
 
@@ -139,17 +139,19 @@ pub(super) struct Target {
     pub(super) wish: Wish,
 }
 
-/// How a remote is to be.
+/// How a remote is to be; the greater wish asks for more protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Wish {
-    /// After how long silent clients are probed, if not after the default.
-    pub(super) probe: Option<Duration>,
     /// A protection that it asks for and that is not there.
     pub(super) absent: Option<&'static str>,
+    /// After how long silent clients are probed, if not after the default.
+    pub(super) probe: Option<Duration>,
 }
 
 #[cfg(test)]
 mod tests {
+    use ovsdb::Datum;
+
     use super::*;
 
     const SCHEMA: &str = r#"{"name":"D","version":"1.0.0","tables":{
