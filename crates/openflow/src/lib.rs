@@ -2,7 +2,7 @@
 //!
 //! What it is for: to say what a switch shall do ([`Flow`], [`Group`], [`Action`], [`Match`]), to put
 //! that on the wire and read it back ([`message`]), to hold a conversation with a switch without
-//! touching a socket ([`session`]), and to find the smallest set of changes between two states
+//! touching a socket ([`session`]), to read and write the text of `ovs-ofctl` ([`Parser`]), and to find the smallest set of changes between two states
 //! ([`sync`]).
 //!
 //! What it must not know: what a logical network is, and anything about sockets, clocks or tasks.
@@ -35,9 +35,10 @@ pub use error::Error;
 pub use field::{Field, FieldValue, Subfield};
 pub use flow::{Flow, FlowFlags, FlowKey};
 pub use group::{Bucket, Group, GroupKind};
-pub use matching::{Match, MissingPrerequisite};
+pub use matching::{Match, MissingPrerequisite, port_masks};
 pub use message::Message;
 pub use port::Port;
+pub use text::{FlowSpec, ParseError, Parser, PortNames};
 
 /// The protocol version of every message written by this crate.
 pub const VERSION_15: u8 = 6;

@@ -337,6 +337,28 @@ impl Match {
     }
 }
 
+/// The fewest values with masks that together are the ports from `first` to `last`, in their order.
+/// None where the range is empty.
+///
+/// ```
+/// let masks = openflow::port_masks(1000, 1003);
+/// assert_eq!(masks, [(1000, 0xfffc)]);
+/// ```
+#[must_use]
+pub fn port_masks(first: u16, last: u16) -> Vec<(u16, u16)> {
+    let mut out = Vec::new();
+    let (mut next, end) = (u32::from(first), u32::from(last) + 1);
+    while next < end {
+        // The largest aligned block that begins here and does not go beyond the end.
+        let aligned = next.trailing_zeros().min(16);
+        let fits = (end - next).ilog2();
+        let size = 1u32 << aligned.min(fits);
+        out.push((next as u16, !(size - 1) as u16));
+        next += size;
+    }
+    out
+}
+
 /// The binary form.
 impl Match {
     /// Reads entries until the reader ends.
@@ -350,6 +372,21 @@ impl Match {
         }
         out.opaque.sort();
         Ok(out)
+    }
+
+    /// Reads entries that stand alone.
+    pub(crate) fn decode_entries(bytes: &[u8]) -> Result<Self> {
+        Self::read_entries(&mut Reader::new(bytes))
+    }
+
+    /// Adds the conditions of another match.
+    pub(crate) fn extend(&mut self, other: Self) {
+        other
+            .fields
+            .into_iter()
+            .for_each(|entry| self.insert(entry));
+        self.opaque.extend(other.opaque);
+        self.opaque.sort();
     }
 
     /// Writes the entries alone, in an order in which prerequisites come first.

@@ -12,7 +12,7 @@ const APPLY_ACTIONS: u16 = 4;
 const CLEAR_ACTIONS: u16 = 5;
 
 /// The place of an instruction in the order in which a switch executes them.
-const fn rank(action: &Action) -> u8 {
+pub(crate) const fn rank(action: &Action) -> u8 {
     match action {
         Action::ClearActions => 1,
         Action::WriteActions(_) => 2,

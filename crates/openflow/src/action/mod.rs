@@ -13,7 +13,7 @@ mod large;
 mod types;
 mod wire;
 
-pub(crate) use instruction::{read_instructions, write_instructions};
+pub(crate) use instruction::{rank, read_instructions, write_instructions};
 pub(crate) use wire::{read_actions, write_actions};
 
 pub use types::{

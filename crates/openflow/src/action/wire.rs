@@ -23,6 +23,7 @@ mod standard {
     pub(super) const DEC_MPLS_TTL: u16 = 16;
     pub(super) const PUSH_VLAN: u16 = 17;
     pub(super) const POP_VLAN: u16 = 18;
+    pub(super) const SET_MPLS_TTL: u16 = 15;
     pub(super) const PUSH_MPLS: u16 = 19;
     pub(super) const POP_MPLS: u16 = 20;
     pub(super) const SET_QUEUE: u16 = 21;
@@ -54,6 +55,7 @@ pub(super) mod nicira {
     pub(in super::super) const PUSH: u16 = 27;
     pub(in super::super) const POP: u16 = 28;
     pub(in super::super) const SAMPLE: u16 = 29;
+    pub(in super::super) const OUTPUT_REG: u16 = 15;
     pub(in super::super) const OUTPUT_REG2: u16 = 32;
     pub(in super::super) const CONJUNCTION: u16 = 34;
     pub(in super::super) const CT: u16 = 35;
@@ -117,6 +119,7 @@ fn read_body(kind: u16, body: &mut Reader<'_>, depth: usize) -> Result<Action> {
         standard::SET_QUEUE => Action::SetQueue(body.u32()?),
         standard::GROUP => Action::Group(body.u32()?),
         standard::SET_TTL => Action::set_field(Field::IpTtl, body.u8()?),
+        standard::SET_MPLS_TTL => Action::set_field(Field::MplsTtl, body.u8()?),
         standard::DEC_TTL => Action::DecTtl,
         standard::SET_FIELD => match read_entry(body)? {
             Entry::Known(value) => Action::SetField(value),
@@ -171,6 +174,14 @@ fn read_nicira(subtype: u16, body: &mut Reader<'_>, depth: usize) -> Result<Acti
                 id: body.u32()?,
                 clause,
                 clauses,
+            }
+        }
+        nicira::OUTPUT_REG => {
+            let packed = body.u16()?;
+            let source = read_short_field(body, packed)?;
+            Action::OutputReg {
+                source,
+                max_len: body.u16()?,
             }
         }
         nicira::OUTPUT_REG2 => {

@@ -141,7 +141,7 @@ fn fin_timeout(f: &mut fmt::Formatter<'_>, idle: u16, hard: u16) -> fmt::Result 
     write!(f, "fin_timeout({})", parts.finish())
 }
 
-const REASONS: [&str; 6] = [
+pub(super) const REASONS: [&str; 6] = [
     "no_match",
     "action",
     "invalid_ttl",
@@ -383,10 +383,12 @@ impl fmt::Display for Bundle {
     }
 }
 
+/// How a link is chosen, by number.
+pub(super) const MULTIPATH: [&str; 4] = ["modulo_n", "hash_threshold", "hrw", "iter_hash"];
+
 impl fmt::Display for Multipath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = ["modulo_n", "hash_threshold", "hrw", "iter_hash"];
-        let algorithm = names
+        let algorithm = MULTIPATH
             .get(usize::from(self.algorithm))
             .unwrap_or(&"<unknown>");
         let links = u32::from(self.max_link) + 1;

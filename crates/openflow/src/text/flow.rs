@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use super::Parts;
 use super::action::Actions;
+use super::{Bytes, Parts};
 use crate::flow::{Flow, FlowFlags, FlowKey};
 use crate::group::{Bucket, Group, GroupKind};
+use crate::message::{Meter, MeterBand};
 
 impl fmt::Display for FlowKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -98,6 +99,41 @@ impl fmt::Display for Group {
         }
         for bucket in &self.buckets {
             parts.push(bucket);
+        }
+        f.write_str(&parts.finish())
+    }
+}
+
+/// As `ovs-ofctl add-meter` reads it.
+impl fmt::Display for Meter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Parts::default();
+        parts.push(format_args!("meter={}", self.id));
+        for (flag, name) in [
+            (Self::KBPS, "kbps"),
+            (Self::PACKETS, "pktps"),
+            (Self::BURST, "burst"),
+            (Self::STATISTICS, "stats"),
+        ] {
+            if self.flags & flag != 0 {
+                parts.push(name);
+            }
+        }
+        for (place, band) in self.bands.iter().enumerate() {
+            let before = if place == 0 { "bands=" } else { "" };
+            match band {
+                MeterBand::Drop { rate, burst } => {
+                    parts.push(format_args!("{before}type=drop,rate={rate}"));
+                    parts.push(format_args!("burst_size={burst}"));
+                }
+                MeterBand::DscpRemark { rate, burst, level } => {
+                    parts.push(format_args!("{before}type=dscp_remark,rate={rate}"));
+                    parts.push(format_args!("burst_size={burst},prec_level={level}"));
+                }
+                MeterBand::Unknown(bytes) => {
+                    parts.push(format_args!("{before}unknown:{}", Bytes(bytes)));
+                }
+            }
         }
         f.write_str(&parts.finish())
     }

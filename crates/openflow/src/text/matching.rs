@@ -3,11 +3,11 @@
 use std::fmt;
 
 use super::{Parts, Value};
-use crate::field::Field;
+use crate::field::{Field, Needs};
 use crate::matching::Match;
 
 /// The protocols that have a name, by Ethernet type and IP protocol.
-const PROTOCOLS: &[(u128, Option<u128>, &str)] = &[
+pub(super) const PROTOCOLS: &[(u128, Option<u128>, &str)] = &[
     (0x0800, Some(1), "icmp"),
     (0x0800, Some(6), "tcp"),
     (0x0800, Some(17), "udp"),
@@ -232,5 +232,28 @@ impl Match {
 impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text(0x8000))
+    }
+}
+
+/// How to say what a field presupposes.
+pub(super) const fn needed(needs: Needs) -> &'static str {
+    match needs {
+        Needs::None => "nothing",
+        Needs::Ct => "ct_state",
+        Needs::VlanVid => "a VLAN",
+        Needs::Mpls => "mpls",
+        Needs::Ipv4 => "ip",
+        Needs::Ipv6 => "ipv6",
+        Needs::Ip => "ip or ipv6",
+        Needs::Arp => "arp or rarp",
+        Needs::Tcp => "tcp or tcp6",
+        Needs::Udp => "udp or udp6",
+        Needs::Sctp => "sctp or sctp6",
+        Needs::Icmp4 => "icmp",
+        Needs::Icmp6 => "icmp6",
+        Needs::Nd => "icmp6 and icmp_type=135 or 136",
+        Needs::NdSolicit => "icmp6 and icmp_type=135",
+        Needs::NdAdvert => "icmp6 and icmp_type=136",
+        Needs::Nsh => "dl_type=0x894f",
     }
 }

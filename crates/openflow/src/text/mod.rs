@@ -6,6 +6,9 @@
 mod action;
 mod flow;
 mod matching;
+mod parse;
+
+pub use parse::{FlowSpec, ParseError, Parser, PortNames};
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -117,10 +120,17 @@ pub(crate) fn ethernet(value: u128) -> String {
     text.join(":")
 }
 
+/// The highest `count` of `width` bits.
+fn ones_at(count: u32, width: u32) -> Option<u128> {
+    Some(ones(width) & !ones(width.checked_sub(count)?))
+}
+
 /// The length of a prefix mask of `width` bits.
 fn prefix(mask: u128, width: u32) -> Option<u32> {
     let ones = (mask << (128 - width)).leading_ones();
-    (mask == super::field::ones(ones) << (width - ones)).then_some(ones)
+    // No bits at all is a prefix too, and no shift of 128 bits is one.
+    let prefix = ones_at(ones, width)?;
+    (mask == prefix).then_some(ones)
 }
 
 fn ipv4(value: u128) -> Ipv4Addr {

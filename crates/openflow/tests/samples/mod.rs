@@ -1,5 +1,7 @@
 //! One flow for each field and each action, and one group of each kind.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,0 +1,259 @@
+//! Names of fields, their values, and sub-fields.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::LazyLock;
+
+use super::lexer::Text;
+use super::{Parser, Result};
+use crate::field::{Field, FieldValue, Format, Subfield, ones};
+use crate::port::Port;
+use crate::text::{CT_STATE, TCP_FLAGS, TUN_FLAGS};
+
+/// Names beside those of the table of fields.
+const ALIASES: &[(&str, Field)] = &[
+    ("dl_src", Field::EthSrc),
+    ("dl_dst", Field::EthDst),
+    ("dl_type", Field::EthType),
+    ("nw_src", Field::IpSrc),
+    ("nw_dst", Field::IpDst),
+    ("ip_proto", Field::IpProto),
+    ("ip_ecn", Field::IpEcn),
+    ("ip_ttl", Field::IpTtl),
+    ("nw_frag", Field::IpFrag),
+    ("tp_src", Field::TcpSrc),
+    ("tp_dst", Field::TcpDst),
+    ("icmpv4_type", Field::IcmpType),
+    ("icmpv4_code", Field::IcmpCode),
+    ("tunnel_id", Field::TunId),
+    ("gtpu_flags", Field::TunGtpuFlags),
+    ("gtpu_msgtype", Field::TunGtpuMsgtype),
+    ("dl_vlan_pcp", Field::VlanPcp),
+];
+
+static BY_NAME: LazyLock<HashMap<String, Field>> = LazyLock::new(|| {
+    let mut names = HashMap::new();
+    for field in Field::all() {
+        let info = field.info();
+        for code in info.codes {
+            let name = if info.count > 1 {
+                format!("{}{}", code.name, field.index())
+            } else {
+                code.name.to_owned()
+            };
+            names.insert(name, field);
+        }
+        names.insert(field.to_string(), field);
+    }
+    for (name, field) in ALIASES {
+        names.insert((*name).to_owned(), *field);
+    }
+    names
+});
+
+/// The field of a name.
+pub(super) fn by_name(name: &str) -> Option<Field> {
+    BY_NAME.get(name).copied()
+}
+
+pub(super) fn field(text: Text<'_>) -> Result<Field> {
+    by_name(text.str()).ok_or_else(|| text.error("the name of a field"))
+}
+
+/// `NAME[]`, `NAME[bit]`, `NAME[first..last]`, or `NAME` for all of it.
+pub(super) fn subfield(text: Text<'_>) -> Result<Subfield> {
+    let Some((name, range)) = text.split("[") else {
+        return field(text).map(Field::whole);
+    };
+    let field = field(name)?;
+    let inner = range
+        .strip_suffix("]")
+        .ok_or_else(|| range.end().error("]"))?;
+    if inner.is_empty() {
+        return Ok(field.whole());
+    }
+    let last_bit = u128::from(field.bits()) - 1;
+    let (first, last) = match inner.split("..") {
+        Some((first, last)) => (first.number(last_bit)?, last.number(last_bit)?),
+        None => {
+            let bit = inner.number(last_bit)?;
+            (bit, bit)
+        }
+    };
+    if first > last {
+        return Err(inner.error("the lower bit first"));
+    }
+    Ok(field.slice(first as u16, (last - first + 1) as u16))
+}
+
+impl Parser<'_> {
+    /// A port: a number, a reserved name, or a name that the resolver knows.
+    pub(super) fn port(self, text: Text<'_>) -> Result<Port> {
+        self.known_port(text.str())
+            .ok_or_else(|| text.error("a port"))
+    }
+
+    pub(super) fn known_port(self, name: &str) -> Option<Port> {
+        if name.starts_with(|c: char| c.is_ascii_digit())
+            && let Ok(number) = Text::new(name).u32()
+        {
+            // The reserved numbers of OpenFlow 1.0 are understood as well.
+            return Some(match u16::try_from(number) {
+                Ok(short) => Port::from_u16(short),
+                Err(_) => Port(number),
+            });
+        }
+        let bare = name.trim_matches('"');
+        let reserved = (Port::UNSET.0..=Port::ANY.0).map(Port).find(|port| {
+            port.reserved_name()
+                .is_some_and(|n| n.eq_ignore_ascii_case(bare))
+        });
+        let quoted = bare.len() < name.len();
+        reserved
+            .filter(|_| !quoted)
+            .or_else(|| (bare == "NONE").then_some(Port::ANY))
+            .or_else(|| self.names.and_then(|names| names(bare)))
+    }
+
+    /// A value of a field, with a mask behind `/` where it has one.
+    pub(super) fn value(self, field: Field, text: Text<'_>) -> Result<FieldValue> {
+        let format = field.info().format;
+        let named = match format {
+            Format::CtState => Some(CT_STATE),
+            Format::TcpFlags => Some(TCP_FLAGS),
+            Format::TunFlags => Some(TUN_FLAGS),
+            _ => None,
+        };
+        if let Some(names) = named
+            && let Some((value, mask)) = flags(text, names)?
+        {
+            return Ok(FieldValue::masked(field, value, mask));
+        }
+        if format == Format::Frag
+            && let Some((value, mask)) = frag(text.str())
+        {
+            return Ok(FieldValue::masked(field, value, mask));
+        }
+        let Some((value, mask)) = text.split("/") else {
+            let value = self.plain(field, text)?;
+            return Ok(match field {
+                // Only the flags that have names can be known.
+                Field::CtState => FieldValue::masked(field, value, ones(CT_STATE.len() as u32)),
+                _ => FieldValue::exact(field, value),
+            });
+        };
+        let value = self.plain(field, value)?;
+        let width = u32::from(field.bits());
+        let mask = match format {
+            Format::Ipv4 | Format::Ipv6 if !mask.str().contains(['.', ':']) => {
+                let length = mask.number(width.into())? as u32;
+                ones(width) & !ones(width - length)
+            }
+            // A mask is never a name.
+            Format::Port | Format::Port16 => mask.number(field.full_mask())?,
+            _ => self.plain(field, mask)?,
+        };
+        Ok(FieldValue::masked(field, value, mask))
+    }
+
+    fn plain(self, field: Field, text: Text<'_>) -> Result<u128> {
+        let max = match field {
+            Field::TunMetadata(_) => u128::MAX,
+            _ => field.full_mask(),
+        };
+        match field.info().format {
+            Format::Ethernet => ethernet(text),
+            Format::Ipv4 => ipv4(text).map(|address| address.to_bits().into()),
+            Format::Ipv6 => ipv6(text).map(Ipv6Addr::to_bits),
+            Format::Port => self.port(text).map(|port| port.0.into()),
+            Format::Port16 => self.port(text).map(|port| port.to_u16().into()),
+            Format::PacketType => packet_type(text),
+            _ => text.number(max),
+        }
+    }
+}
+
+pub(super) fn ipv4(text: Text<'_>) -> Result<Ipv4Addr> {
+    let address = text.str().parse();
+    address.map_err(|_| text.error("an IPv4 address"))
+}
+
+pub(super) fn ipv6(text: Text<'_>) -> Result<Ipv6Addr> {
+    let address = text.str().parse();
+    address.map_err(|_| text.error("an IPv6 address"))
+}
+
+fn ethernet(text: Text<'_>) -> Result<u128> {
+    let mut value = 0;
+    let mut count = 0;
+    for part in text.str().split(':') {
+        let good = (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_hexdigit());
+        let byte = u8::from_str_radix(part, 16).ok().filter(|_| good);
+        let byte = byte.ok_or_else(|| text.error("an Ethernet address"))?;
+        value = (value << 8 | u128::from(byte)) & ones(48);
+        count += 1;
+    }
+    if count == 6 {
+        Ok(value)
+    } else {
+        Err(text.error("an Ethernet address"))
+    }
+}
+
+fn packet_type(text: Text<'_>) -> Result<u128> {
+    let inner = text
+        .strip_prefix("(")
+        .and_then(|text| text.strip_suffix(")"));
+    let (space, kind) = inner
+        .and_then(|text| text.split(","))
+        .ok_or_else(|| text.error("(name space,type)"))?;
+    Ok(u128::from(space.trim().u16()?) << 16 | u128::from(kind.trim().u16()?))
+}
+
+fn frag(name: &str) -> Option<(u128, u128)> {
+    Some(match name {
+        "no" => (0, 3),
+        "yes" => (1, 1),
+        "first" => (1, 3),
+        "later" => (3, 3),
+        "not_later" => (0, 2),
+        _ => return None,
+    })
+}
+
+/// `+set-unset`, or `set|set` where all count. `None` where it is a number.
+fn flags(text: Text<'_>, names: &[&str]) -> Result<Option<(u128, u128)>> {
+    let bit = |part: Text<'_>| {
+        if let Some(bit) = names.iter().position(|name| *name == part.str()) {
+            return Ok(1u128 << bit);
+        }
+        if part.str().starts_with("0x") {
+            return part.number(u128::MAX);
+        }
+        Err(part.error(format!("one of {}", names.join(", "))))
+    };
+    let whole = text.str();
+    if whole.starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok(None);
+    }
+    let (mut value, mut mask) = (0, 0);
+    if whole.starts_with(['+', '-']) {
+        let starts: Vec<usize> = whole.match_indices(['+', '-']).map(|(at, _)| at).collect();
+        for (n, at) in starts.iter().enumerate() {
+            let end = starts.get(n + 1).copied().unwrap_or(whole.len());
+            let part = bit(text.slice(at + 1, end))?;
+            mask |= part;
+            if whole[*at..].starts_with('+') {
+                value |= part;
+            }
+        }
+        return Ok(Some((value, mask)));
+    }
+    let mut rest = text;
+    while let Some((part, more)) = rest.split("|") {
+        value |= bit(part)?;
+        rest = more;
+    }
+    value |= bit(rest)?;
+    Ok(Some((value, ones(names.len() as u32))))
+}
