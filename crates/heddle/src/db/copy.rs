@@ -87,7 +87,7 @@ async fn put(target: &Target, copy: &Path, force: bool, replace: bool) -> anyhow
             let fitted = fit(&from, &schema.into(), copy, force)?;
             let from = fitted.as_ref().unwrap_or(&from);
             let params = if replace {
-                let now = fetch(&mut rpc, &from.schema().name).await?;
+                let now = fetch(&mut rpc, &from.schema().name, None).await?;
                 tool::replacement(&now, from)
             } else {
                 tool::inserts(from)

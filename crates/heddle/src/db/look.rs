@@ -24,7 +24,8 @@ pub(super) struct Dump {
 }
 
 pub(super) async fn dump(args: &Dump) -> anyhow::Result<()> {
-    let database = args.target.read(args.db.as_deref()).await?;
+    let (db, table) = (args.db.as_deref(), args.table.as_deref());
+    let database = args.target.read_tables(db, table).await?;
     let schema = database.schema();
     let mut names: Vec<&str> = match &args.table {
         Some(name) if schema.table(name).is_none() => {

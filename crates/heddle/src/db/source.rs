@@ -75,11 +75,20 @@ impl Target {
 
     /// The whole content.
     pub(super) async fn read(&self, name: Option<&str>) -> anyhow::Result<Database> {
+        self.read_tables(name, None).await
+    }
+
+    /// The content of one table or of all; the others may be empty.
+    pub(super) async fn read_tables(
+        &self,
+        name: Option<&str>,
+        only: Option<&str>,
+    ) -> anyhow::Result<Database> {
         match self {
             Self::Server(server) => {
                 let mut rpc = server.connect().await?;
                 let name = database_name(&mut rpc, name).await?;
-                fetch(&mut rpc, &name).await
+                fetch(&mut rpc, &name, only).await
             }
             Self::File(path) => read_file(path, name),
         }
@@ -129,22 +138,33 @@ pub(super) async fn database_name(rpc: &mut Rpc, name: Option<&str>) -> anyhow::
     }
 }
 
-/// The whole content of one database of a server, all of one moment.
-pub(super) async fn fetch(rpc: &mut Rpc, name: &str) -> anyhow::Result<Database> {
+/// The content of one database of a server, of one table or of all, as it is at one moment.
+pub(super) async fn fetch(
+    rpc: &mut Rpc,
+    name: &str,
+    only: Option<&str>,
+) -> anyhow::Result<Database> {
     let schema = Arc::new(rpc.schema(name).await?);
     let mut params = vec![json!(name)];
     let tables = schema.tables().iter();
-    params.extend(tables.map(|table| json!({"op": "select", "table": table.name, "where": []})));
+    let tables: Vec<_> = tables
+        .filter(|table| only.is_none_or(|only| table.name == only))
+        .collect();
+    params.extend(
+        tables
+            .iter()
+            .map(|table| json!({"op": "select", "table": table.name, "where": []})),
+    );
     let results = rpc.call("transact", &Value::Array(params)).await?;
     let mut record = Map::new();
-    for (at, table) in schema.tables().iter().enumerate() {
+    for (at, table) in tables.into_iter().enumerate() {
         let result = &results[at];
         let Some(found) = result["rows"].as_array() else {
             bail!("{name}: table {}: {result}", table.name);
         };
         record.insert(table.name.to_string(), rows(found));
     }
-    let mut database = Database::new(schema);
+    let mut database = Database::new(Arc::clone(&schema));
     let record = Record::new(Value::Object(record).to_string().into_bytes());
     database
         .replay(&record)
