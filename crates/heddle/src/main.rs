@@ -8,6 +8,7 @@ mod db;
 mod demo;
 mod nb;
 mod northbound;
+mod of;
 mod roles;
 
 use std::ffi::OsString;
@@ -34,6 +35,8 @@ enum Command {
     Nb(nb::Args),
     /// Look at databases of any schema and change them, in a file or at a server.
     Db(db::Args),
+    /// Look at a switch's flows and change them.
+    Of(of::Args),
     /// Build a document's network on this machine, and check it with real packets.
     Demo(demo::Args),
     /// Serve the databases, and compile the Northbound into the Southbound.
@@ -63,6 +66,7 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Apply(args) => block_on(apply::run(args)),
         Command::Nb(args) => block_on(nb::run(args)),
         Command::Db(args) => block_on(db::run(args)),
+        Command::Of(args) => block_on(of::run(args)),
         Command::Demo(args) => demo::run(&args),
         Command::Server(args) => roles::server(&args),
         Command::Northd(args) => roles::northd("heddle-northd", &args),
