@@ -1,6 +1,9 @@
 //! A database that is served no longer.
 
-#![allow(clippy::unwrap_used, reason = "this is a test, also where it is not marked so")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "this is a test, also where it is not marked so"
+)]
 
 use std::sync::Arc;
 

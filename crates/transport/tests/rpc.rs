@@ -1,6 +1,9 @@
 //! Requests by hand, against a server that says more than it was asked.
 
-#![allow(clippy::unwrap_used, reason = "this is a test, also where it is not marked so")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "this is a test, also where it is not marked so"
+)]
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
