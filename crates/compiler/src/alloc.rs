@@ -91,20 +91,57 @@ fn ranges(demand: &Demand) -> (RangeInclusive<u32>, RangeInclusive<u32>) {
     }
 }
 
+/// In which keys are unique: a datapath, or none for the keys of the datapaths themselves.
+type Space = Option<Uuid>;
+
+/// Requests that could not be met, by space and key.
+#[derive(Debug, Default)]
+struct Waiting(BTreeMap<(Space, u32), BTreeSet<(Demand, Uuid)>>);
+
+impl Waiting {
+    fn insert(&mut self, space: Space, key: u32, request: (Demand, Uuid)) {
+        self.0.entry((space, key)).or_default().insert(request);
+    }
+
+    fn remove(&mut self, space: Space, key: u32, request: &(Demand, Uuid)) {
+        if let Some(requests) = self.0.get_mut(&(space, key)) {
+            requests.remove(request);
+            if requests.is_empty() {
+                self.0.remove(&(space, key));
+            }
+        }
+    }
+
+    /// Forgets what these owners requested.
+    fn forget(&mut self, owners: &BTreeSet<Uuid>) {
+        self.0.retain(|_, requests| {
+            requests.retain(|(_, owner)| !owners.contains(owner));
+            !requests.is_empty()
+        });
+    }
+
+    fn first(&self, key: (Space, u32)) -> Option<(Demand, Uuid)> {
+        self.0.get(&key).and_then(BTreeSet::first).cloned()
+    }
+
+    fn take(&mut self, key: (Space, u32)) -> impl Iterator<Item = (Demand, Uuid)> + use<> {
+        self.0.remove(&key).into_iter().flatten()
+    }
+}
+
 /// All keys.
 #[derive(Debug, Default)]
 pub(crate) struct Allocator {
-    pools: FxHashMap<Option<Uuid>, Pool>,
+    pools: FxHashMap<Space, Pool>,
     /// In which space an owner has its key.
-    space_of: FxHashMap<Uuid, Option<Uuid>>,
+    space_of: FxHashMap<Uuid, Space>,
     /// Keys found in the Southbound, by space and name, until their owners show up.
-    known: FxHashMap<(Option<Uuid>, Str), u32>,
-    /// Requests for keys that others have, by space and key. None of these keys is free between two
-    /// calls of `decide`: that is why it does not matter whether a key was freed before or after a
-    /// request for it came.
-    waiting: BTreeMap<(Option<Uuid>, u32), BTreeSet<(Demand, Uuid)>>,
+    known: FxHashMap<(Space, Str), u32>,
+    /// Requests for keys that others have. None of these keys is free between two calls of `decide`:
+    /// that is why it does not matter whether a key was freed before or after a request for it came.
+    waiting: Waiting,
     /// Keys given back since requests for them were looked at.
-    freed: Vec<(Option<Uuid>, u32)>,
+    freed: Vec<(Space, u32)>,
 }
 
 impl Allocator {
@@ -123,10 +160,7 @@ impl Allocator {
     pub(crate) fn decide(&mut self, changed: Vec<(Uuid, Option<Demand>)>) -> Vec<Decision> {
         let mut decisions = Vec::new();
         let owners: BTreeSet<Uuid> = changed.iter().map(|(owner, _)| *owner).collect();
-        self.waiting.retain(|_, requests| {
-            requests.retain(|(_, owner)| !owners.contains(owner));
-            !requests.is_empty()
-        });
+        self.waiting.forget(&owners);
         for (owner, demand) in &changed {
             let space = self.space_of.get(owner);
             let leaves = space.is_some_and(|space| {
@@ -149,7 +183,7 @@ impl Allocator {
             .filter_map(|(owner, demand)| Some((demand?, owner)))
             .collect();
         for key in std::mem::take(&mut self.freed) {
-            demands.extend(self.waiting.remove(&key).into_iter().flatten());
+            demands.extend(self.waiting.take(key));
         }
         self.take_known(&mut demands);
         // Who keeps its key comes first, then who asks for one, then the rest, each by name: the order
@@ -160,8 +194,7 @@ impl Allocator {
         for (demand, owner) in demands {
             decisions.push(self.assign(owner, &demand));
             while let Some(key) = self.freed.pop() {
-                let next = self.waiting.get(&key).and_then(BTreeSet::first).cloned();
-                if let Some((demand, owner)) = next {
+                if let Some((demand, owner)) = self.waiting.first(key) {
                     decisions.push(self.assign(owner, &demand));
                 }
             }
@@ -230,12 +263,9 @@ impl Allocator {
         if let Some(key) = demand.requested {
             let request = (demand.clone(), owner);
             if requested.is_some() {
-                forget(&mut self.waiting, (space, key), &request);
+                self.waiting.remove(space, key, &request);
             } else {
-                self.waiting
-                    .entry((space, key))
-                    .or_default()
-                    .insert(request);
+                self.waiting.insert(space, key, request);
                 let why = format!("requested-tnl-key {key} is taken or out of range");
                 problem = Some(Str::from(why));
             }
@@ -255,19 +285,6 @@ impl Allocator {
             owner,
             key,
             problem,
-        }
-    }
-}
-
-fn forget(
-    waiting: &mut BTreeMap<(Option<Uuid>, u32), BTreeSet<(Demand, Uuid)>>,
-    key: (Option<Uuid>, u32),
-    request: &(Demand, Uuid),
-) {
-    if let Some(requests) = waiting.get_mut(&key) {
-        requests.remove(request);
-        if requests.is_empty() {
-            waiting.remove(&key);
         }
     }
 }
@@ -345,7 +362,7 @@ mod tests {
             moved.last().map(|it| (it.owner, it.key)),
             Some((id(3), Some(7)))
         );
-        assert!(alloc.waiting.is_empty() && alloc.freed.is_empty());
+        assert!(alloc.waiting.0.is_empty() && alloc.freed.is_empty());
     }
 
     #[test]
