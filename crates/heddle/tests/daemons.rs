@@ -8,25 +8,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use support::heddle;
-use tempfile::TempDir;
-use testbed::{Central, Centre, Hypervisor, HypervisorSpec, Scratch, Underlay, run, until};
+use testbed::{Central, Centre, Hypervisor, HypervisorSpec, Leash, Scratch, Underlay, run, until};
 
-/// A daemon that has detached, ended by its own process id if a test fails before it could say `exit`.
+/// A daemon that has detached, and ends with the test if that fails before it could say `exit`.
 struct Detached {
     name: &'static str,
     folder: PathBuf,
     pid: u32,
+    leash: Leash,
 }
 
 impl Detached {
     /// Starts the binary by another name, with `--detach`. The daemon is ready when this returns.
-    fn start(
-        name: &'static str,
-        folder: &Path,
-        links: &Path,
-        arguments: &[String],
-    ) -> Result<Self> {
-        let link = links.join(name);
+    fn start(name: &'static str, folder: &Path, arguments: &[String]) -> Result<Self> {
+        let link = folder.join(name);
         std::os::unix::fs::symlink(heddle(), &link)?;
         let mut command = Command::new(link);
         command
@@ -43,10 +38,12 @@ impl Detached {
             .env("OVS_RUNDIR", folder);
         run(&mut command)?;
         let pid = std::fs::read_to_string(folder.join(format!("{name}.pid")))?;
+        let pid = pid.trim().parse()?;
         Ok(Self {
             name,
             folder: folder.to_owned(),
-            pid: pid.trim().parse()?,
+            pid,
+            leash: Leash::new(pid)?,
         })
     }
 
@@ -101,24 +98,14 @@ impl Detached {
             !self.folder.join(format!("{}.pid", self.name)).exists(),
             "the pidfile is there"
         );
+        self.leash.release();
         Ok(())
-    }
-}
-
-impl Drop for Detached {
-    fn drop(&mut self) {
-        if self.is_alive() {
-            // It is our own child's child, named by the pidfile that it wrote.
-            let _ = Command::new("kill")
-                .args(["-KILL", &self.pid.to_string()])
-                .status();
-        }
     }
 }
 
 #[test]
 fn as_ovn_northd() -> Result<()> {
-    let (scratch, links) = (Scratch::new()?, TempDir::new()?);
+    let scratch = Scratch::new()?;
     let mut centre = Centre::start(Central::HeddleNorthd, heddle(), &scratch)?;
     // The databases alone: the compiler among them makes way for the one under test.
     if let Some(northd) = centre.processes().last_mut() {
@@ -129,7 +116,7 @@ fn as_ovn_northd() -> Result<()> {
         format!("--ovnnb-db={}", centre.northbound()),
         format!("--ovnsb-db={}", centre.southbound()),
     ];
-    let northd = Detached::start("ovn-northd", &folder, links.path(), &databases)?;
+    let northd = Detached::start("ovn-northd", &folder, &databases)?;
     let mut northbound = testbed::Database::open(&centre.northbound(), "OVN_Northbound")?;
     northbound.sync("sb_cfg", Duration::from_secs(20))?;
     northd.expect_habits()?;
@@ -148,7 +135,7 @@ fn as_ovn_northd() -> Result<()> {
 
 #[test]
 fn as_ovn_controller() -> Result<()> {
-    let (scratch, links) = (Scratch::new()?, TempDir::new()?);
+    let scratch = Scratch::new()?;
     let centre = Centre::start(Central::Heddle, heddle(), &scratch)?;
     let underlay = Underlay::new()?;
     let folder = scratch.folder("hv1")?;
@@ -159,12 +146,7 @@ fn as_ovn_controller() -> Result<()> {
         underlay: &underlay,
         southbound: Some(&southbound),
     })?;
-    let controller = Detached::start(
-        "ovn-controller",
-        &folder,
-        links.path(),
-        &[hypervisor.database()],
-    )?;
+    let controller = Detached::start("ovn-controller", &folder, &[hypervisor.database()])?;
     until(Duration::from_secs(20), "the agent to be connected", || {
         Ok((controller.appctl(&["connection-status"])?.trim() == "connected").then_some(()))
     })?;

@@ -23,8 +23,9 @@ fn traffic(cloud: &Cloud) -> Result<[Pinging; 2]> {
 fn expect_no_loss(traffic: [Pinging; 2]) -> Result<()> {
     for pinging in traffic {
         let echo = pinging.finish()?;
-        // The last request may be on its way still.
-        assert!(echo.sent > 20 && echo.received + 1 >= echo.sent, "{echo:?}");
+        assert!(echo.received > 20 && echo.lost == 0, "{echo:?}");
+        // Not everything since some moment is on its way: answers still come.
+        assert!(echo.sent - echo.received < 50, "{echo:?}");
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 
@@ -15,6 +16,9 @@ for try in 1 2 3 4 5 6 7 8 9 10; do
     rm -rf -- "$1" 2>/dev/null && exit 0
     sleep 0.1
 done"#;
+
+/// No name is used twice: a watcher may still be removing the folder that had it.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A folder that only we can read. It is removed on drop, and by a watcher if we are killed.
 pub struct Scratch {
@@ -30,12 +34,12 @@ impl Scratch {
     /// When it cannot be made.
     pub fn new() -> Result<Self> {
         let parent = std::env::temp_dir();
-        let mut number = 0_u32;
         let path = loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let path = parent.join(format!("heddle-{}-{number}", std::process::id()));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => break path,
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => number += 1,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     return Err(error).with_context(|| format!("cannot make {}", path.display()));
                 }
@@ -57,6 +61,16 @@ impl Scratch {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Writes a file inside, and gives its path.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, name: &str, text: &str) -> Result<PathBuf> {
+        let path = self.path.join(name);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(path)
     }
 
     /// Makes a folder inside.

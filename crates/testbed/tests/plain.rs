@@ -140,7 +140,10 @@ fn what_the_switch_drops_is_silence() -> Result<()> {
             .is_answered()
     );
     let echo = steady.finish()?;
-    assert!(echo.received > 0 && echo.received < echo.sent, "{echo:?}");
+    assert!(
+        echo.received > 0 && echo.sent - echo.received > 50,
+        "{echo:?}"
+    );
     Ok(())
 }
 

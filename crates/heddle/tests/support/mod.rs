@@ -2,12 +2,10 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use tempfile::NamedTempFile;
-use testbed::{Addressing, Agent, Central, Cloud, Kind, Outcome, Probe};
+use testbed::{Addressing, Agent, Central, Cloud, Kind, Outcome, Probe, Scratch};
 
 /// The binary under test.
 pub(crate) fn heddle() -> &'static Path {
@@ -61,11 +59,25 @@ const MACHINES: [(&str, &str, [&str; 2], [&str; 2]); 3] = [
     ),
 ];
 
+/// A document in a file of its own.
+pub(crate) struct Document {
+    path: PathBuf,
+    _scratch: Scratch,
+}
+
+impl Document {
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
 /// A file with this text.
-pub(crate) fn file(text: &str) -> Result<NamedTempFile> {
-    let mut file = tempfile::Builder::new().suffix(".yaml").tempfile()?;
-    file.write_all(text.as_bytes())?;
-    Ok(file)
+pub(crate) fn file(text: &str) -> Result<Document> {
+    let scratch = Scratch::new()?;
+    Ok(Document {
+        path: scratch.write("net.yaml", text)?,
+        _scratch: scratch,
+    })
 }
 
 /// The network, running: a1 on hv1, a2 and b1 on hv2.

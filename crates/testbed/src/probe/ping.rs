@@ -1,7 +1,9 @@
 //! Echo requests, sent by `ping`: one until it is answered, or a steady stream that is counted.
 
+use std::io::Read;
 use std::net::IpAddr;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -18,6 +20,9 @@ pub struct Echo {
     pub sent: u32,
     /// Answers received.
     pub received: u32,
+    /// Requests that have no answer although a later one has. Those after the last answer may still be
+    /// on their way.
+    pub lost: u32,
 }
 
 pub(super) fn once(to: IpAddr, from: Option<IpAddr>, ttl: Option<u8>) -> Result<Outcome> {
@@ -76,15 +81,28 @@ impl Echo {
     pub fn start(namespace: &Namespace, to: IpAddr, every: Duration) -> Result<Pinging> {
         let mut command = Command::new("setpriv");
         command
-            .args(["--pdeathsig", "KILL", "ping", "-n", "-q", "-W", "1"])
+            .args(["--pdeathsig", "KILL", "ping", "-n", "-W", "1"])
             .args(["-i", &format!("{}", every.as_secs_f64()), &to.to_string()])
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
-        let child = namespace
+        let mut child = namespace
             .run(move || command.spawn())?
             .context("cannot start ping")?;
-        Ok(Pinging(Some(child)))
+        let mut output = child
+            .stdout
+            .take()
+            .context("the output of ping is a pipe")?;
+        let said = std::thread::spawn(move || {
+            let mut said = String::new();
+            // What came before a failure is all there is.
+            let _ = output.read_to_string(&mut said);
+            said
+        });
+        Ok(Pinging {
+            child,
+            said: Some(said),
+        })
     }
 
     fn read(said: &str) -> Option<Self> {
@@ -94,38 +112,54 @@ impl Echo {
         let mut numbers = line
             .split(", ")
             .filter_map(|part| part.split(' ').next()?.parse().ok());
+        let (sent, received) = (numbers.next()?, numbers.next()?);
+        let answered = |line: &str| {
+            let after = line
+                .split_once(" bytes from ")?
+                .1
+                .split_once("icmp_seq=")?
+                .1;
+            after.split(' ').next()?.parse::<u32>().ok()
+        };
+        let last = said.lines().filter_map(answered).max().unwrap_or_default();
         Some(Self {
-            sent: numbers.next()?,
-            received: numbers.next()?,
+            sent,
+            received,
+            lost: last.saturating_sub(received),
         })
     }
 }
 
 /// A ping that runs.
-pub struct Pinging(Option<Child>);
+pub struct Pinging {
+    child: Child,
+    /// Takes in what it says: a pipe that nobody empties would stop it.
+    said: Option<JoinHandle<String>>,
+}
 
 impl Pinging {
-    /// Ends it, and gives what it saw. The last request may still be on its way: one that is not yet
-    /// answered counts as lost, so allow for one.
+    /// Ends it, and gives what it saw.
     ///
     /// # Errors
     /// When it had ended by itself.
     pub fn finish(mut self) -> Result<Echo> {
-        let child = self.0.take().context("a ping is finished once")?;
-        let pid = Pid::from_raw(i32::try_from(child.id())?);
+        let pid = Pid::from_raw(i32::try_from(self.child.id())?);
         kill(pid, Signal::SIGINT).context("ping has ended")?;
-        let output = child.wait_with_output()?;
-        let said = String::from_utf8_lossy(&output.stdout);
+        self.child.wait()?;
+        let said = self
+            .said
+            .take()
+            .and_then(|said| said.join().ok())
+            .unwrap_or_default();
         Echo::read(&said).with_context(|| format!("ping said {said:?}"))
     }
 }
 
 impl Drop for Pinging {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        // It has ended already when it was finished.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -172,15 +206,25 @@ mod tests {
     }
 
     #[test]
-    fn a_count_is_read() {
-        let said = "\n--- 10.0.0.2 ping statistics ---\n\
-                    12 packets transmitted, 11 received, 8.3% packet loss, time 810ms\n";
-        assert_eq!(
-            Echo::read(said),
+    fn what_is_on_its_way_is_not_lost() {
+        let answer =
+            |number: u32| format!("64 bytes from 10.0.0.2: icmp_seq={number} ttl=64 time=0.8 ms\n");
+        let said = |answers: &[u32]| {
+            let answers: String = answers.iter().map(|number| answer(*number)).collect();
+            let count = answers.lines().count();
+            format!(
+                "PING\n{answers}\n---\n6 packets transmitted, {count} received, 8.3% packet loss\n"
+            )
+        };
+        let echo = |received, lost| {
             Some(Echo {
-                sent: 12,
-                received: 11
+                sent: 6,
+                received,
+                lost,
             })
-        );
+        };
+        assert_eq!(Echo::read(&said(&[1, 2, 4, 3])), echo(4, 0));
+        assert_eq!(Echo::read(&said(&[1, 2, 5])), echo(3, 2));
+        assert_eq!(Echo::read(&said(&[])), echo(0, 0));
     }
 }
