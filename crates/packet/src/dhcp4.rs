@@ -11,6 +11,10 @@ use crate::{Ethernet, Ip, Mac, Transport, with_vlan};
 
 /// UDP port of servers.
 pub const SERVER_PORT: u16 = 67;
+/// Length of the fixed part of a message with the magic cookie, in octets.
+const HEADER: usize = 240;
+/// The option that ends the options.
+const END: u8 = 255;
 /// UDP port of clients.
 pub const CLIENT_PORT: u16 = 68;
 
@@ -108,7 +112,8 @@ pub struct Reply {
 }
 
 impl Request {
-    /// Reads the DHCP message in an IP packet.
+    /// Reads the DHCP message in an IP packet. The library reads the fixed part only: it panics on options
+    /// whose length is not the one that their code asks for.
     pub fn parse(packet: &Ip<'_>) -> Result<Self, Error> {
         let Transport::Udp { payload, .. } = packet.transport else {
             return Err(Error::NotDhcp);
@@ -121,27 +126,31 @@ impl Request {
         if payload.get(236..240) != Some(&v4::MAGIC[..]) {
             return Err(Error::NotDhcp);
         }
-        let message = v4::Message::from_bytes(payload).map_err(|_| Error::NotDhcp)?;
+        let (header, rest) = payload.split_at(HEADER);
+        let mut header = header.to_vec();
+        header.push(END);
+        let message = v4::Message::from_bytes(&header).map_err(|_| Error::NotDhcp)?;
         if message.opcode() != v4::Opcode::BootRequest {
             return Err(Error::NotRequest);
         }
-        let kind = match message.opts().msg_type() {
-            Some(MessageType::Discover) => RequestKind::Discover,
-            Some(MessageType::Request) => RequestKind::Request,
-            Some(MessageType::Decline) => RequestKind::Decline,
-            Some(MessageType::Release) => RequestKind::Release,
-            Some(MessageType::Inform) => RequestKind::Inform,
+        let options = options(rest);
+        let option = |code: u8| options.iter().find(|option| option.code == code);
+        let address = |code| {
+            Some(Ipv4Addr::from(
+                <[u8; 4]>::try_from(&*option(code)?.data).ok()?,
+            ))
+        };
+        let kind = match option(53).map(|option| &*option.data) {
+            Some([1]) => RequestKind::Discover,
+            Some([3]) => RequestKind::Request,
+            Some([4]) => RequestKind::Decline,
+            Some([7]) => RequestKind::Release,
+            Some([8]) => RequestKind::Inform,
             _ => return Err(Error::MessageType),
         };
-        let requested = match message.opts().get(OptionCode::RequestedIpAddress) {
-            Some(DhcpOption::RequestedIpAddress(ip)) => *ip,
-            _ => message.ciaddr(),
-        };
-        let server = match message.opts().get(OptionCode::ServerIdentifier) {
-            Some(DhcpOption::ServerIdentifier(ip)) => Some(*ip),
-            _ => None,
-        };
-        let ipxe = message.opts().contains(OptionCode::from(175));
+        let requested = address(50).unwrap_or_else(|| message.ciaddr());
+        let server = address(54);
+        let ipxe = option(175).is_some();
         Ok(Self {
             message,
             kind,

@@ -363,3 +363,26 @@ fn dhcp_discover_gets_an_offer() {
     let lease = said.opts().get(v4::OptionCode::AddressLeaseTime);
     assert_eq!(lease, Some(&v4::DhcpOption::AddressLeaseTime(3600)));
 }
+
+#[test]
+fn dhcp_options_of_a_wrong_length_are_as_if_absent() {
+    for code in 0..=255u8 {
+        for length in [0u8, 1, 3, 5, 17] {
+            let mut payload = vec![0; 240];
+            payload[..3].copy_from_slice(&[1, 1, 6]);
+            payload[236..].copy_from_slice(&[99, 130, 83, 99]);
+            payload.extend([53, 1, 1, code, length]);
+            payload.extend(vec![7; usize::from(length)]);
+            let b = PacketBuilder::ethernet2(A.0, [255; 6]).ipv4([0; 4], [255; 4], 64);
+            let mut frame = Vec::new();
+            b.udp(68, 67).write(&mut frame, &payload).unwrap();
+            let f = Frame::parse(&frame).unwrap();
+            let request = dhcp4::Request::parse(f.ip().unwrap()).unwrap();
+            assert_eq!(request.kind, dhcp4::RequestKind::Discover, "option {code}");
+            assert_eq!(
+                (request.requested, request.server),
+                (Ipv4Addr::UNSPECIFIED, None)
+            );
+        }
+    }
+}
