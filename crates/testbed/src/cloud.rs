@@ -157,11 +157,6 @@ impl Cloud {
         self.northbound().map(drop)
     }
 
-    /// The agents, in the order of the hypervisors.
-    pub fn agents(&mut self) -> &mut [Process] {
-        &mut self.agents
-    }
-
     /// Ends an agent, at once and without a word, and starts it again.
     ///
     /// # Errors
@@ -256,22 +251,6 @@ impl Cloud {
         Ok(mac
             .with_context(|| format!("port {port} has no MAC address"))?
             .to_owned())
-    }
-
-    /// Ends a virtual machine.
-    ///
-    /// # Errors
-    /// When there is none of the name.
-    pub fn remove_vm(&mut self, name: &str) -> Result<()> {
-        let number = self.vms.iter().position(|vm| vm.name() == name);
-        let vm = self
-            .vms
-            .swap_remove(number.with_context(|| format!("no machine is called {name}"))?);
-        let hypervisor = self
-            .hypervisors
-            .iter()
-            .find(|hypervisor| vm.is_on(hypervisor));
-        vm.unplug(hypervisor.context("a machine is on a hypervisor")?)
     }
 
     /// Runs a subcommand of the binary under test to its end and gives what it prints.

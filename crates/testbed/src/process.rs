@@ -62,14 +62,6 @@ impl Process {
         &self.output
     }
 
-    /// Sends a signal.
-    ///
-    /// # Errors
-    /// When the process has ended.
-    pub fn signal(&self, signal: Signal) -> Result<()> {
-        kill(self.pid(), signal).with_context(|| format!("cannot signal {}", self.name))
-    }
-
     /// Its exit status, once it has ended.
     ///
     /// # Errors

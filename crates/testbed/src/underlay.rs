@@ -48,15 +48,4 @@ impl Underlay {
             .ip(&format!("link set hv{number} master underlay up"))?;
         Ok(Ipv4Addr::new(172, 31, 0, number))
     }
-
-    /// Pulls the cable with this address, or puts it back.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn set_cable(&self, address: Ipv4Addr, up: bool) -> Result<()> {
-        let state = if up { "up" } else { "down" };
-        self.namespace
-            .ip(&format!("link set hv{} {state}", address.octets()[3]))
-            .map(drop)
-    }
 }

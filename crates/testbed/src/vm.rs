@@ -59,7 +59,6 @@ pub struct VmSpec {
 pub struct Vm {
     spec: VmSpec,
     interface: String,
-    database: String,
     namespace: Namespace,
 }
 
@@ -94,7 +93,6 @@ impl Vm {
         namespace.ip("link set eth0 up")?;
         configure(&namespace, &spec.addressing)?;
         let vm = Self {
-            database: hypervisor.database(),
             interface,
             namespace,
             spec,
@@ -152,11 +150,6 @@ impl Vm {
         hypervisor
             .vsctl(&["--if-exists", "del-port", "br-int", &self.interface])
             .map(drop)
-    }
-
-    /// Whether `hypervisor` is where it was plugged in.
-    pub fn is_on(&self, hypervisor: &Hypervisor) -> bool {
-        self.database == hypervisor.database()
     }
 
     /// Asks for a lease by DHCP, and sets what the answer says.
