@@ -20,6 +20,7 @@ const LINE: &[&str] = &[
     "physical",
     "daemon",
     "transport",
+    "etcd",
     "server",
     "agent",
     "api",
