@@ -10,6 +10,7 @@
 //! schemas hold every table and column of OVN 26.03 and Open vSwitch 3.x with the same types, references,
 //! indexes and constraints, plus the few columns that are marked as ours.
 
+pub mod address;
 pub mod column;
 pub mod nb;
 pub mod sb;

@@ -32,7 +32,6 @@
 //! - Table numbers, registers, flag bits and user data are those of OVN 23.03 (see [`tables`],
 //!   [`opcode`]), so that its tools read our switch.
 
-mod address;
 mod emit;
 mod facts;
 mod fixed;

@@ -8,10 +8,10 @@ use model::Uuid;
 use openflow::{Action, Field, Match};
 use ovsdb::Str;
 
-use crate::address::parse_mac;
 use crate::emit::{Emit, Flows, entering, leaving, set_flag, set_reg};
 use crate::tables::{self, flag};
 use crate::world::World;
+use model::address::parse_mac;
 
 /// Learned neighbours.
 pub(crate) fn learned(build: &mut Builder, world: World) -> Rule<Uuid, Flows> {

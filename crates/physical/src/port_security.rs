@@ -13,10 +13,10 @@ use model::Uuid;
 use openflow::{Action, Field, Match};
 use packet::Mac;
 
-use crate::address::{Network, Owned};
 use crate::emit::{Emit, Flows, entering, leaving, set_flag};
 use crate::tables::{self, flag};
 use crate::world::{World, port_key};
+use model::address::{Network, Owned};
 
 const NEIGHBOUR_SOLICITATION: u8 = 135;
 const NEIGHBOUR_ADVERTISEMENT: u8 = 136;

@@ -5,22 +5,26 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use packet::Mac;
 
-/// The bytes of a MAC address.
-pub(crate) fn parse_mac(text: &str) -> Option<[u8; 6]> {
+/// The bytes of a MAC address; none when the text is not one.
+pub fn parse_mac(text: &str) -> Option<[u8; 6]> {
     text.parse::<Mac>().ok().map(|mac| mac.0)
 }
 
 /// One MAC address with the IP addresses or networks that go with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Owned {
-    pub(crate) mac: Mac,
-    pub(crate) ip4: Vec<Ipv4Net>,
-    pub(crate) ip6: Vec<Ipv6Net>,
+pub struct Owned {
+    /// The MAC address.
+    pub mac: Mac,
+    /// IPv4 addresses and networks.
+    pub ip4: Vec<Ipv4Net>,
+    /// IPv6 addresses and networks.
+    pub ip6: Vec<Ipv6Net>,
 }
 
 impl Owned {
-    /// Reads one entry. What follows the first word that is no address is not looked at.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    /// Reads one entry; none when it does not begin with a MAC address. What follows the first word that is no
+    /// address is not looked at.
+    pub fn parse(text: &str) -> Option<Self> {
         let mut words = text.split_whitespace();
         let mut owned = Self {
             mac: words.next()?.parse().ok()?,
@@ -44,7 +48,7 @@ impl Owned {
 
 /// The address that an entry means, or the network. An entry with a host part means that one address,
 /// whatever its length says; one without means every address of the network.
-pub(crate) trait Network {
+pub trait Network {
     /// Whether it is one address.
     fn is_single(&self) -> bool;
 }
