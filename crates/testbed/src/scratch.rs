@@ -33,7 +33,23 @@ impl Scratch {
     /// # Errors
     /// When it cannot be made.
     pub fn new() -> Result<Self> {
-        let parent = std::env::temp_dir();
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// Makes a folder in memory where the system has one for that, for data whose writer syncs often.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn in_memory() -> Result<Self> {
+        let memory = Path::new("/dev/shm");
+        if memory.is_dir() {
+            Self::below(memory)
+        } else {
+            Self::new()
+        }
+    }
+
+    fn below(parent: &Path) -> Result<Self> {
         let path = loop {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let path = parent.join(format!("heddle-{}-{number}", std::process::id()));
