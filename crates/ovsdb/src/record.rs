@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sha1::{Digest, Sha1};
 
-use crate::{DatabaseSchema, RowChange, TableSchema, Uuid};
+use crate::{ColumnSchema, DatabaseSchema, RowChange, TableSchema, Uuid};
 
 /// One record, ready to be written.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,33 +54,27 @@ impl Record {
         Self::new(schema.to_json_text().into_bytes())
     }
 
-    /// The record of a commit; `None` when only ephemeral columns have changed.
+    /// The record of a commit; `None` when only columns have changed that are not kept.
     pub(crate) fn commit(
-        schema: &DatabaseSchema,
+        form: Form<'_>,
         changes: &[RowChange],
         now: u64,
         comment: &str,
     ) -> Option<Self> {
         let writes = |change: &RowChange| {
-            schema
-                .table(&change.table)
-                .is_some_and(|table| is_persistent(table, change))
+            let table = form.schema.table(&change.table);
+            table.is_some_and(|table| form.keeps_change(table, change))
         };
         changes
             .iter()
             .any(writes)
-            .then(|| Self::of(schema, changes.iter(), now, comment))
+            .then(|| Self::of(form, changes.iter(), now, comment))
     }
 
     /// A record of everything that a database holds after the commit `id`.
-    pub(crate) fn snapshot(
-        schema: &DatabaseSchema,
-        contents: &[RowChange],
-        id: Uuid,
-        now: u64,
-    ) -> Self {
+    pub(crate) fn snapshot(form: Form<'_>, contents: &[RowChange], id: Uuid, now: u64) -> Self {
         Self::of(
-            schema,
+            form,
             contents.iter(),
             now,
             &format!("{SNAPSHOT_COMMENT}{id}"),
@@ -88,13 +82,13 @@ impl Record {
     }
 
     fn of<'a>(
-        schema: &DatabaseSchema,
+        form: Form<'_>,
         changes: impl Iterator<Item = &'a RowChange> + Clone,
         now: u64,
         comment: &str,
     ) -> Self {
         let transaction = Transaction {
-            schema,
+            form,
             changes,
             now,
             comment,
@@ -115,19 +109,33 @@ impl Record {
     }
 }
 
-fn is_persistent(table: &TableSchema, change: &RowChange) -> bool {
-    match (&change.old, &change.new) {
-        (Some(old), Some(new)) => table
-            .columns()
-            .iter()
-            .enumerate()
-            .any(|(at, c)| !c.ephemeral && old[at] != new[at]),
-        _ => true,
+/// What the records of a database hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Form<'a> {
+    pub(crate) schema: &'a DatabaseSchema,
+    /// Whether ephemeral columns are kept.
+    pub(crate) ephemeral: bool,
+}
+
+impl Form<'_> {
+    const fn keeps(self, column: &ColumnSchema) -> bool {
+        self.ephemeral || !column.ephemeral
+    }
+
+    fn keeps_change(self, table: &TableSchema, change: &RowChange) -> bool {
+        match (&change.old, &change.new) {
+            (Some(old), Some(new)) => table
+                .columns()
+                .iter()
+                .enumerate()
+                .any(|(at, column)| self.keeps(column) && old[at] != new[at]),
+            _ => true,
+        }
     }
 }
 
 struct Transaction<'c, I> {
-    schema: &'c DatabaseSchema,
+    form: Form<'c>,
     changes: I,
     now: u64,
     comment: &'c str,
@@ -139,15 +147,20 @@ impl<'a, I: Iterator<Item = &'a RowChange> + Clone> Serialize for Transaction<'_
         let mut rest = self.changes.clone().peekable();
         while let Some(first) = rest.peek() {
             let name = &first.table;
-            let Some(table) = self.schema.table(name) else {
+            let Some(table) = self.form.schema.table(name) else {
                 break;
             };
             let changes: Vec<&RowChange> =
                 std::iter::from_fn(|| rest.next_if(|change| change.table == *table.name)).collect();
-            if changes.iter().any(|change| is_persistent(table, change)) {
+            let form = self.form;
+            if changes
+                .iter()
+                .any(|change| form.keeps_change(table, change))
+            {
                 out.serialize_entry(
                     &table.name,
                     &TableChanges {
+                        form,
                         table,
                         changes: &changes,
                     },
@@ -164,6 +177,7 @@ impl<'a, I: Iterator<Item = &'a RowChange> + Clone> Serialize for Transaction<'_
 }
 
 struct TableChanges<'a> {
+    form: Form<'a>,
     table: &'a TableSchema,
     changes: &'a [&'a RowChange],
 }
@@ -175,12 +189,13 @@ impl Serialize for TableChanges<'_> {
         for change in self
             .changes
             .iter()
-            .filter(|change| is_persistent(self.table, change))
+            .filter(|change| self.form.keeps_change(self.table, change))
         {
             let uuid: &str = change.uuid.hyphenated().encode_lower(&mut buffer);
             out.serialize_entry(
                 uuid,
                 &RowOfRecord {
+                    form: self.form,
                     table: self.table,
                     change,
                 },
@@ -191,6 +206,7 @@ impl Serialize for TableChanges<'_> {
 }
 
 struct RowOfRecord<'a> {
+    form: Form<'a>,
     table: &'a TableSchema,
     change: &'a RowChange,
 }
@@ -206,7 +222,7 @@ impl Serialize for RowOfRecord<'_> {
             .columns()
             .iter()
             .enumerate()
-            .filter(|(_, c)| !c.ephemeral)
+            .filter(|(_, column)| self.form.keeps(column))
         {
             let value = &new[at];
             match self.change.old.as_ref().map(|old| &old[at]) {

@@ -85,7 +85,7 @@ fn fill(opened: &mut Opened, seed: u8, count: usize, mut check: impl FnMut(&Data
             panic!("nothing waits here");
         };
         if let Some(record) = executed.commit.and_then(|commit| commit.record) {
-            log.append(&[record]).unwrap();
+            log.append(&[record], &[]).unwrap();
         }
         check(database, log.size().now);
         serde_json::to_value(&executed.results).unwrap()

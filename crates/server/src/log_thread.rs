@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use ovsdb::Record;
-use ovsdb::log::{Log, LogError};
+use ovsdb::log::Log;
 
 /// What the thread is asked to do.
 #[derive(Debug)]
@@ -158,7 +158,7 @@ impl Writer {
                     schema, snapshot, ..
                 } => {
                     self.write(std::mem::take(&mut batch), report);
-                    let compacted = self.log.compact(&schema, &snapshot);
+                    let compacted = self.log.replace(&schema, &snapshot);
                     if let Err(error) = &compacted {
                         // The old file stands, and holds the same.
                         tracing::warn!(target: "log", "compaction failed: {}", text(error));
@@ -182,7 +182,7 @@ impl Writer {
         let written = if batch.records.is_empty() {
             Ok(())
         } else {
-            self.log.append(&batch.records)
+            self.log.append(&batch.records, &[])
         };
         match written {
             Ok(()) => report(Outcome::Durable(revision)),
@@ -195,9 +195,9 @@ impl Writer {
 }
 
 /// An error with its causes.
-pub(crate) fn text(error: &LogError) -> String {
+pub(crate) fn text(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
         source = cause.source();
@@ -216,6 +216,9 @@ struct Batch {
 mod tests {
     use std::sync::Mutex;
 
+    use ovsdb::Str;
+    use ovsdb::log::{AppendError, LogError, StoreSnapshot};
+
     use super::*;
 
     /// Fails on request; holds what is durable.
@@ -226,14 +229,20 @@ mod tests {
     }
 
     impl Log for Memory {
-        fn append(&mut self, records: &[Record]) -> Result<(), LogError> {
+        fn append(&mut self, records: &[Record], _: &[Str]) -> Result<(), AppendError> {
             if std::mem::take(&mut *self.fail.lock().unwrap()) {
-                return Err(LogError::Failed("disk".into()));
+                return Err(LogError::Failed("disk".into()).into());
             }
             self.batches.lock().unwrap().push(records.len());
             Ok(())
         }
-        fn compact(&mut self, _: &Record, _: &Record) -> Result<(), LogError> {
+        fn replace(&mut self, _: &Record, _: &Record) -> Result<(), AppendError> {
+            Ok(())
+        }
+        fn begin_compaction(&mut self) -> Result<StoreSnapshot, LogError> {
+            Ok(Box::new(|_, _| Ok(())))
+        }
+        fn end_compaction(&mut self, _: bool) -> Result<(), LogError> {
             Ok(())
         }
         fn size(&self) -> ovsdb::log::Size {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use ovsdb::database::ReplayError;
-use ovsdb::log::{FileLog, Log, LogError, Opened};
+use ovsdb::log::{AppendError, FileLog, Log, LogError, Opened};
 use ovsdb::{Database, DatabaseSchema, Record};
 
 use crate::log_thread::text;
@@ -17,6 +17,13 @@ pub(crate) enum OpenError {
     /// The file cannot be used.
     #[error("{}", text(.0))]
     Log(#[from] LogError),
+    /// The file cannot be written.
+    #[error("{path}: cannot be converted")]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: AppendError,
+    },
     /// The file is of another database.
     #[error("{path}: holds the database {found} where {wanted} is expected")]
     Other {
@@ -112,7 +119,11 @@ fn convert(
         error,
     };
     database.replay(&old.snapshot(now)).map_err(failed)?;
-    log.compact(&Record::schema(&schema), &database.snapshot(now))?;
+    log.replace(&Record::schema(&schema), &database.snapshot(now))
+        .map_err(|source| OpenError::Write {
+            path: path.to_owned(),
+            source,
+        })?;
     tracing::info!(
         target: "ovsdb_file",
         "{}: converted from schema version {} to {}", path.display(), versions.0, versions.1
@@ -136,7 +147,8 @@ mod tests {
     fn old_file(path: &Path) {
         let (_, mut log) = open(path, schema(OLD)).unwrap();
         let row = r#"{"T":{"00000000-0000-4000-8000-000000000001":{"b":7}},"_date":1}"#;
-        log.append(&[Record::new(row.as_bytes().to_vec())]).unwrap();
+        log.append(&[Record::new(row.as_bytes().to_vec())], &[])
+            .unwrap();
     }
 
     #[test]

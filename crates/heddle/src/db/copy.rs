@@ -110,13 +110,13 @@ fn put_into_file(
     let from = fitted.as_ref().unwrap_or(from);
     if replace {
         let schema = Record::schema(from.schema());
-        return Ok(opened.log.compact(&schema, &from.snapshot(super::now()))?);
+        return Ok(opened.log.replace(&schema, &from.snapshot(super::now()))?);
     }
     let params = tool::inserts(from);
     let (results, record) = super::run::execute(&mut opened.database, &params[1..], true)
         .with_context(|| path.display().to_string())?;
     refuse_errors(&results)?;
-    Ok(opened.log.append(record.as_slice())?)
+    Ok(opened.log.append(record.as_slice(), &[])?)
 }
 
 /// The content under the schema of the database that it goes to; nothing when it has that already.

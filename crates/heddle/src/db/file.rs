@@ -86,7 +86,7 @@ fn convert_file(
         ));
     }
     match (log, output) {
-        (Some(mut log), _) => log.compact(&Record::schema(schema), &new.snapshot(now))?,
+        (Some(mut log), _) => log.replace(&Record::schema(schema), &new.snapshot(now))?,
         (None, Some(output)) => write_database(output, &new, now)?,
         (None, None) => {}
     }

@@ -99,7 +99,7 @@ fn on_file(path: &Path, params: &[Value], writes: bool) -> anyhow::Result<Value>
     let (results, record) =
         execute(&mut database, &params[1..], writes).with_context(|| path.display().to_string())?;
     if let (Some(mut log), Some(record)) = (log, record) {
-        log.append(&[record])?;
+        log.append(&[record], &[])?;
     }
     Ok(results)
 }

@@ -245,7 +245,7 @@ impl Work<'_> {
             });
         }
         self.db.revision = revision;
-        let record = Record::commit(&self.db.schema, &changes, now, &self.comments);
+        let record = Record::commit(self.db.form(), &changes, now, &self.comments);
         let id = self.db.history.next_id(record.as_ref(), revision);
         let changes: Arc<[RowChange]> = changes.into();
         self.db

@@ -31,7 +31,7 @@ pub(crate) use filter::Slot;
 
 use filter::Filter;
 
-use crate::record::Record;
+use crate::record::{Form, Record};
 use crate::{DatabaseSchema, Row, RowChange, Uuid};
 use history::History;
 use references::{ReferenceColumn, WeakReferences};
@@ -69,6 +69,8 @@ pub struct Database {
     history: History,
     /// Counts the commits.
     revision: u64,
+    /// Whether records hold ephemeral columns.
+    ephemeral: bool,
 }
 
 impl Database {
@@ -88,6 +90,21 @@ impl Database {
             weak,
             history,
             revision: 0,
+            ephemeral: false,
+        }
+    }
+
+    /// Keeps ephemeral columns in the records from now on, as a log that several processes write must: else they
+    /// would disagree on what these columns hold.
+    pub const fn keep_ephemeral(&mut self) {
+        self.ephemeral = true;
+    }
+
+    /// What records of this database hold.
+    fn form(&self) -> Form<'_> {
+        Form {
+            schema: &self.schema,
+            ephemeral: self.ephemeral,
         }
     }
 
@@ -151,6 +168,7 @@ impl Database {
             schema,
             contents,
             id: self.last_id(),
+            ephemeral: self.ephemeral,
         }
     }
 }
@@ -161,11 +179,16 @@ pub struct Frozen {
     schema: Arc<DatabaseSchema>,
     contents: Vec<RowChange>,
     id: Uuid,
+    ephemeral: bool,
 }
 
 impl Frozen {
     /// One record that makes this state of an empty database.
     pub fn record(&self, now: u64) -> Record {
-        Record::snapshot(&self.schema, &self.contents, self.id, now)
+        let form = Form {
+            schema: &self.schema,
+            ephemeral: self.ephemeral,
+        };
+        Record::snapshot(form, &self.contents, self.id, now)
     }
 }

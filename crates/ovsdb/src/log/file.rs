@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::lock::LockFile;
-use super::{Log, LogError, Size, format};
-use crate::{Database, DatabaseSchema, Record};
+use super::{AppendError, Log, LogError, Size, StoreSnapshot, format};
+use crate::{Database, DatabaseSchema, Record, Str};
 
 /// A database file that is open for writing.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct FileLog {
     end: u64,
     compacted: u64,
     failed: bool,
+    /// What a compaction that is under way stands for: everything before this byte.
+    compacting: Option<u64>,
     _lock: LockFile,
 }
 
@@ -62,6 +64,7 @@ impl FileLog {
             end,
             compacted: end,
             failed: false,
+            compacting: None,
             _lock: lock,
         };
         Ok(Opened {
@@ -104,6 +107,7 @@ impl FileLog {
             end,
             compacted: end,
             failed: false,
+            compacting: None,
             _lock: lock,
         };
         Ok(Opened {
@@ -118,6 +122,44 @@ impl FileLog {
         &self.path
     }
 
+    /// Adds what stands behind the byte `from` to the new file; gives that, where it began and where it ends.
+    fn append_rest(&self, from: u64) -> Result<(File, u64, u64), LogError> {
+        let temporary = compacted(&self.path);
+        let work = || {
+            let mut old = File::open(&self.path)?;
+            old.seek(SeekFrom::Start(from))?;
+            let mut file = OpenOptions::new().append(true).open(&temporary)?;
+            let begin = file.metadata()?.len();
+            let rest = std::io::copy(&mut old.take(self.end - from), &mut file)?;
+            file.sync_all()?;
+            Ok((file, begin, begin + rest))
+        };
+        work().map_err(|source| LogError::Io {
+            path: self.path.clone(),
+            doing: "cannot write the new file",
+            source,
+        })
+    }
+
+    /// Puts another file in the place of this one and goes on in it.
+    fn go_on_with(
+        &mut self,
+        temporary: &Path,
+        file: File,
+        compacted: u64,
+        end: u64,
+    ) -> Result<(), LogError> {
+        rename(temporary, &self.path)?;
+        self.file = file;
+        self.compacted = compacted;
+        self.end = end;
+        self.compacting = None;
+        // Until the folder is on the disk, a crash could bring the former file back, without what comes now.
+        let synced = sync_folder(&self.path);
+        self.failed = synced.is_err();
+        synced
+    }
+
     fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.file.write_all(bytes)?;
         self.file.sync_data()
@@ -125,9 +167,9 @@ impl FileLog {
 }
 
 impl Log for FileLog {
-    fn append(&mut self, records: &[Record]) -> Result<(), LogError> {
+    fn append(&mut self, records: &[Record], _guards: &[Str]) -> Result<(), AppendError> {
         if self.failed {
-            return Err(LogError::Failed(self.path.clone()));
+            return Err(LogError::Failed(self.path.clone()).into());
         }
         let mut bytes = Vec::new();
         for record in records {
@@ -146,24 +188,36 @@ impl Log for FileLog {
                 // was written cannot be removed either, the next opening finds it torn, or whole.
                 self.failed = true;
                 drop(self.file.set_len(self.end));
-                Err(LogError::Io {
+                Err(AppendError::Failed(LogError::Io {
                     path: self.path.clone(),
                     doing: "cannot append",
                     source,
-                })
+                }))
             }
         }
     }
 
-    fn compact(&mut self, schema: &Record, snapshot: &Record) -> Result<(), LogError> {
-        let mut bytes = Vec::new();
-        format::write(schema, &mut bytes);
-        format::write(snapshot, &mut bytes);
-        self.file = replace_file(&self.path, &bytes)?;
-        self.end = bytes.len() as u64;
-        self.compacted = self.end;
-        self.failed = false;
+    fn replace(&mut self, schema: &Record, snapshot: &Record) -> Result<(), AppendError> {
+        let temporary = beside(&self.path, ".tmp");
+        let (file, end) = write_new(&self.path, &temporary, &content(schema, snapshot))?;
+        self.go_on_with(&temporary, file, end, end)?;
         Ok(())
+    }
+
+    fn begin_compaction(&mut self) -> Result<StoreSnapshot, LogError> {
+        self.compacting = Some(self.end);
+        let path = self.path.clone();
+        Ok(Box::new(move |schema, snapshot| {
+            write_new(&path, &compacted(&path), &content(schema, snapshot)).map(drop)
+        }))
+    }
+
+    fn end_compaction(&mut self, stored: bool) -> Result<(), LogError> {
+        let Some(from) = self.compacting.take().filter(|_| stored) else {
+            return Ok(());
+        };
+        let (file, begin, end) = self.append_rest(from)?;
+        self.go_on_with(&compacted(&self.path), file, begin, end)
     }
 
     fn size(&self) -> Size {
@@ -280,8 +334,38 @@ fn read_all(path: &Path, bytes: &[u8]) -> Result<(Database, u64, Option<TornTail
     }
 }
 
+/// The bytes of a log that holds just this.
+fn content(schema: &Record, snapshot: &Record) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(schema.data().len() + snapshot.data().len() + 256);
+    format::write(schema, &mut bytes);
+    format::write(snapshot, &mut bytes);
+    bytes
+}
+
+/// A file of a like name in the same folder.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    path.with_file_name(name)
+}
+
+/// Where the snapshot of a compaction is stored.
+fn compacted(path: &Path) -> PathBuf {
+    beside(path, ".compact.tmp")
+}
+
 /// Puts a file with this content in the place of `path`, durably, and gives it open at its end.
 fn replace_file(path: &Path, bytes: &[u8]) -> Result<File, LogError> {
+    let temporary = beside(path, ".tmp");
+    let (file, _) = write_new(path, &temporary, bytes)?;
+    rename(&temporary, path)?;
+    sync_folder(path)?;
+    Ok(file)
+}
+
+/// Writes what is to take the place of `path` durably to `temporary`; gives the file, open at its end, and where
+/// that is.
+fn write_new(path: &Path, temporary: &Path, bytes: &[u8]) -> Result<(File, u64), LogError> {
     let error = |doing| {
         move |source| LogError::Io {
             path: path.to_owned(),
@@ -289,15 +373,12 @@ fn replace_file(path: &Path, bytes: &[u8]) -> Result<File, LogError> {
             source,
         }
     };
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".tmp");
-    let temporary = path.with_file_name(name);
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o640)
-        .open(&temporary);
+        .open(temporary);
     let mut file = file.map_err(error("cannot create the new file"))?;
     if let Ok(old) = std::fs::metadata(path) {
         // The new file is for the same people; without the right to give it away it stays one's own.
@@ -307,13 +388,29 @@ fn replace_file(path: &Path, bytes: &[u8]) -> Result<File, LogError> {
     }
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     written.map_err(error("cannot write the new file"))?;
-    std::fs::rename(&temporary, path).map_err(error("cannot put the new file in place"))?;
-    let directory = path
+    Ok((file, bytes.len() as u64))
+}
+
+/// Gives a file its final name.
+fn rename(temporary: &Path, path: &Path) -> Result<(), LogError> {
+    std::fs::rename(temporary, path).map_err(|source| LogError::Io {
+        path: path.to_owned(),
+        doing: "cannot put the new file in place",
+        source,
+    })
+}
+
+/// Makes the names in the folder of a file durable.
+fn sync_folder(path: &Path) -> Result<(), LogError> {
+    let folder = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    let directory = File::open(directory.unwrap_or_else(|| Path::new(".")));
-    directory
-        .and_then(|d| d.sync_all())
-        .map_err(error("cannot write the directory"))?;
-    Ok(file)
+    let folder = File::open(folder.unwrap_or_else(|| Path::new(".")));
+    folder
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| LogError::Io {
+            path: path.to_owned(),
+            doing: "cannot write the directory",
+            source,
+        })
 }

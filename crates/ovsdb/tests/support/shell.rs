@@ -114,7 +114,7 @@ impl State {
             if let (Some(record), Some(log)) =
                 (&staged.commit.record, self.logs.get_mut(&staged.database))
             {
-                log.append(&[Record::clone(record)]).unwrap();
+                log.append(&[Record::clone(record)], &[]).unwrap();
             }
             let changes = self.server.durable(staged.database, staged.commit.revision);
             assert_eq!(changes.len(), 1);
