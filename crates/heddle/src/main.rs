@@ -10,6 +10,7 @@ mod nb;
 mod northbound;
 mod of;
 mod roles;
+mod vs;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Db(db::Args),
     /// Look at a switch's flows and change them.
     Of(of::Args),
+    /// Look at the configuration of Open vSwitch and change it, as ovs-vsctl does.
+    Vs(vs::Args),
     /// Build a document's network on this machine, and check it with real packets.
     Demo(demo::Args),
     /// Serve the databases, and compile the Northbound into the Southbound.
@@ -67,6 +70,7 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Nb(args) => block_on(nb::run(args)),
         Command::Db(args) => block_on(db::run(args)),
         Command::Of(args) => block_on(of::run(args)),
+        Command::Vs(args) => block_on(vs::run(args)),
         Command::Demo(args) => demo::run(&args),
         Command::Server(args) => roles::server(&args),
         Command::Northd(args) => roles::northd("heddle-northd", &args),
