@@ -4,7 +4,7 @@
 DEMO  ?= examples/two-tier.yaml
 CARGO ?= cargo
 
-.PHONY: build demo test check bench packages
+.PHONY: build demo test check bench fuzz packages
 
 build:
 	$(CARGO) build --release --locked -p heddle
@@ -32,3 +32,7 @@ check:
 bench: packages
 	$(CARGO) build --release --locked -p heddle -p testbed --bins
 	$(CARGO) run --release --locked --quiet -p testbed --bin heddle-bench -- $(BENCH_FLAGS)
+
+# FUZZ_SECONDS for each target, FUZZ_TARGETS by name.
+fuzz: packages
+	fuzz/run $(FUZZ_TARGETS)
