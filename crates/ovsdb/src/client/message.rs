@@ -5,7 +5,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, SerializeTuple, Serializ
 use serde_json::value::RawValue;
 
 use super::layout::{Layout, Table};
-use super::{Monitor, OpResult, RequestId, Rows, TransactError};
+use super::{Answer, Monitor, OpResult, RequestId, Rows, TransactError};
 use crate::json::parse_uuid;
 use crate::operation::{Condition, Operation};
 use crate::{DatabaseSchema, Datum, Str, Uuid};
@@ -64,6 +64,23 @@ pub(super) struct Transact<'a> {
 }
 
 impl Serialize for Transact<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_seq(Some(self.operations.len() + 1))?;
+        out.serialize_element(self.database)?;
+        for operation in self.operations {
+            out.serialize_element(operation)?;
+        }
+        out.end()
+    }
+}
+
+/// The parameters of a `transact` whose operations are passed on as they are.
+pub(super) struct Forward<'a> {
+    pub(super) database: &'a str,
+    pub(super) operations: &'a [serde_json::Value],
+}
+
+impl Serialize for Forward<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_seq(Some(self.operations.len() + 1))?;
         out.serialize_element(self.database)?;
@@ -156,10 +173,25 @@ impl Serialize for MonitorName<'_> {
     }
 }
 
+/// The database whose monitor a notification names.
+pub(super) fn monitored(raw: &RawValue) -> Option<Str> {
+    let (_, database): (Str, Str) = serde_json::from_str(raw.get()).ok()?;
+    Some(database)
+}
+
 /// Reads a UUID from JSON text.
 pub(super) fn uuid(raw: &RawValue) -> serde_json::Result<Uuid> {
     let text: Str = serde_json::from_str(raw.get())?;
     parse_uuid(&text).ok_or_else(|| serde::de::Error::custom("not a valid UUID"))
+}
+
+/// The reply to a `transact` that was passed on as it is.
+pub(super) fn answer(message: &Message<'_>) -> Answer {
+    let text = |raw: Option<&RawValue>| raw.map_or("null", RawValue::get).to_owned();
+    match message.error {
+        Some(error) => Answer::Error(text(Some(error))),
+        None => Answer::Result(text(message.result)),
+    }
 }
 
 /// Reads the reply to a `transact`.

@@ -9,12 +9,17 @@
 //! Invariant: the sum of the changes that were given out equals the replica. After a reconnection the
 //! difference to the server's present content is given out, nothing else; [`Event::Connected`] comes when
 //! the view is complete.
+//!
+//! A session reads the server's own database `_Server` first and leaves a server that will not do (see
+//! [`Unsuitable`]) for the next; it never goes back to what is older than what it has seen.
 
 mod decode;
 mod layout;
 mod message;
 mod replica;
+mod service;
 mod session;
+mod transaction;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +30,7 @@ use crate::{DatabaseSchema, Datum, RowChange, Str, Uuid};
 
 pub use replica::Replica;
 pub use session::Session;
+pub use transaction::Transaction;
 
 /// What a client wants of one database.
 #[derive(Debug, Clone)]
@@ -39,6 +45,10 @@ pub struct Config {
     /// After that much silence an echo is sent, and after as much again the connection counts as dead.
     /// None: never.
     pub probe_interval: Option<Duration>,
+    /// Whether of a cluster only the leader will do: what it shows is the newest there is.
+    pub leader_only: bool,
+    /// Whether the schema is the server's, whatever that is: all tables, all columns, all rows.
+    pub(super) mirror: bool,
 }
 
 impl Config {
@@ -55,7 +65,22 @@ impl Config {
             tables,
             lock: None,
             probe_interval: Some(Duration::from_secs(5)),
+            leader_only: false,
+            mirror: false,
         }
+    }
+
+    /// Follows the whole database `name` with the schema that the server has, and with the ids of its
+    /// transactions: the session gives [`Event::Schema`] and [`Event::Mirrored`].
+    ///
+    /// # Errors
+    /// When this is no name of a database.
+    pub fn mirror(name: &str) -> Result<Self, crate::Error> {
+        let schema = DatabaseSchema::new(name, "", Vec::new())?;
+        Ok(Self {
+            mirror: true,
+            ..Self::all(Arc::new(schema))
+        })
     }
 
     /// As [`Config::all`], of these tables only.
@@ -75,6 +100,13 @@ impl Config {
     #[must_use]
     pub fn with_lock(mut self, name: impl Into<Str>) -> Self {
         self.lock = Some(name.into());
+        self
+    }
+
+    /// The same, from the leader of a cluster only.
+    #[must_use]
+    pub fn from_leader(mut self) -> Self {
+        self.leader_only = true;
         self
     }
 }
@@ -152,6 +184,22 @@ pub enum Event {
     Lock(bool),
     /// A transaction ended.
     Reply(RequestId, Result<Vec<OpResult>, TransactError>),
+    /// Of a mirror: from here on the rows are those of this schema, and there are none yet.
+    Schema(Arc<DatabaseSchema>),
+    /// Of a mirror, in the place of [`Event::Changes`]: the same, with the id by which the server knows the
+    /// state after it, if it has such ids.
+    Mirrored(Option<Uuid>, Vec<RowChange>),
+    /// A transaction that was forwarded as it is has ended.
+    Forwarded(RequestId, Result<Answer, TransactError>),
+}
+
+/// The answer to a transaction that was forwarded as it is: JSON text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The results of the operations; one of them may be an error.
+    Result(String),
+    /// The error of the request.
+    Error(String),
 }
 
 /// What one operation of a committed transaction gave.
@@ -186,6 +234,39 @@ pub enum TransactError {
     },
 }
 
+impl TransactError {
+    /// Whether a value that was to be verified was another one by then.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused { error, .. } if error == "timed out")
+    }
+}
+
+/// Why a server will not do for a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsuitable {
+    /// It does not serve it.
+    #[error("it does not serve this database")]
+    Absent,
+    /// It serves it, but has nothing of it yet.
+    #[error("it has not joined its cluster or reached the source of its relay yet")]
+    NoSchema,
+    /// It has lost its cluster, or the source of its relay.
+    #[error("it is disconnected from its cluster or from the source of its relay")]
+    Disconnected,
+    /// It does not lead its cluster, and the leader is asked for.
+    #[error("it does not lead its cluster")]
+    NotLeader,
+    /// It is behind what was seen at another server of the cluster.
+    #[error("its data is stale: it is at {index} of the log, and {seen} was seen elsewhere")]
+    Stale {
+        /// How far it is.
+        index: u64,
+        /// How far another was.
+        seen: u64,
+    },
+}
+
 /// Why a connection cannot go on. The session stays usable for the next one.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -213,6 +294,14 @@ pub enum SessionError {
         table: Str,
         /// The row.
         uuid: Uuid,
+    },
+    /// The server will not do for the database.
+    #[error("database {database}: this server is of no use: {why}")]
+    Unsuitable {
+        /// The database.
+        database: Str,
+        /// Why not.
+        why: Unsuitable,
     },
     /// No answer to the probe.
     #[error("no response to inactivity probe after {0:?}")]

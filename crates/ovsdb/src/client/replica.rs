@@ -15,6 +15,8 @@ pub struct Replica {
     schema: Arc<DatabaseSchema>,
     /// By the position of the table in the schema.
     tables: Vec<FxHashMap<Uuid, Arc<Row>>>,
+    /// Counts what was applied; each row has the number of its last change.
+    revision: u64,
 }
 
 impl Replica {
@@ -26,7 +28,11 @@ impl Replica {
             .iter()
             .map(|_| FxHashMap::default())
             .collect();
-        Self { schema, tables }
+        Self {
+            schema,
+            tables,
+            revision: 0,
+        }
     }
 
     /// The client's schema.
@@ -67,6 +73,7 @@ impl Replica {
         updates: Vec<Update>,
         layout: &Layout,
     ) -> Result<Vec<RowChange>, SessionError> {
+        self.revision += 1;
         let mut changes = Vec::with_capacity(updates.len());
         for (table, uuid, update) in updates {
             let old = self.tables[table].get(&uuid);
@@ -86,6 +93,7 @@ impl Replica {
                             row.set(at, old[at].apply_diff(&diff, column));
                         }
                     }
+                    row.set_revision(self.revision);
                     Some(Arc::new(row))
                 }
             };
@@ -96,6 +104,7 @@ impl Replica {
 
     /// Makes the replica hold just these rows and gives the difference.
     pub(super) fn replace(&mut self, updates: Vec<Update>) -> Vec<RowChange> {
+        self.revision += 1;
         let mut seen: Vec<FxHashSet<Uuid>> =
             self.tables.iter().map(|_| FxHashSet::default()).collect();
         let mut changes = Vec::new();
@@ -123,6 +132,7 @@ impl Replica {
         for (at, value) in columns {
             row.set(at, value);
         }
+        row.set_revision(self.revision);
         Arc::new(row)
     }
 

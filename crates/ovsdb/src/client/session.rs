@@ -1,14 +1,23 @@
 //! The session of a client: one after another of its connections.
+//!
+//! A connection begins with the row about the database in `_Server` (see [`super::service`]), which has the
+//! schema too; a server that has no `_Server` is asked for the schema. Then comes the monitor, and with its
+//! reply the session is live. When the server cancels the monitor, because the schema changes, all of that
+//! begins again on the same connection.
+
+mod incoming;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustc_hash::FxHashMap;
-use serde_json::value::RawValue;
 
-use super::decode::{self, Form};
 use super::layout::Layout;
-use super::message::{self, ConditionChanges, Message, MonitorName, MonitorRequests, Transact};
+use super::message::{
+    self, ConditionChanges, Forward, Message, MonitorName, MonitorRequests, Transact,
+};
+use super::service::{self, SERVER, Seen, Service};
 use super::{Config, Event, Replica, RequestId, Rows, SessionError, TransactError};
 use crate::server::Framer;
 use crate::{DatabaseSchema, Operation, Str, Uuid};
@@ -27,7 +36,12 @@ pub struct Session {
     /// The transaction up to which the replica is known to be complete.
     last_transaction: Uuid,
     phase: Phase,
+    /// What the server says of the database, while it is monitored.
+    service: Option<Service>,
+    seen: Seen,
     layout: Option<Layout>,
+    /// The schema that the replica of a mirror gets with the next view.
+    next_schema: Option<Arc<DatabaseSchema>>,
     framer: Framer,
     output: VecDeque<Vec<u8>>,
     events: VecDeque<Event>,
@@ -52,13 +66,15 @@ enum Phase {
 /// What a reply is the reply to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pending {
+    Service,
     Schema,
     Monitor(Method),
     Conditions,
     Lock,
-    Unlock,
-    Echo,
+    /// A request of which nothing depends.
+    Other,
     Transact,
+    Forward,
 }
 
 /// The monitor methods, the best first.
@@ -118,7 +134,10 @@ impl Session {
             config,
             last_transaction: Uuid::nil(),
             phase: Phase::Idle,
+            service: None,
+            seen: Seen::default(),
             layout: None,
+            next_schema: None,
             framer: framer(),
             output: VecDeque::new(),
             events: VecDeque::new(),
@@ -154,16 +173,15 @@ impl Session {
     pub fn awaits_reply(&self) -> bool {
         self.pending
             .values()
-            .any(|pending| *pending == Pending::Transact)
+            .any(|pending| matches!(pending, Pending::Transact | Pending::Forward))
     }
 
     /// Begins on a new connection.
     pub fn handle_connected(&mut self, now: Instant) {
         self.handle_disconnected();
-        self.phase = Phase::Starting;
         self.last_heard = Some(now);
-        let database = self.config.schema.name.clone();
-        self.request(Pending::Schema, "get_schema", [&database]);
+        self.request(Pending::Other, "set_db_change_aware", [true]);
+        self.begin();
         if let Some(lock) = self.config.lock.clone() {
             self.request(Pending::Lock, "lock", [&lock]);
         }
@@ -171,26 +189,49 @@ impl Session {
 
     /// Ends the connection: transactions that have no answer fail, the lock is lost, the rows stay.
     pub fn handle_disconnected(&mut self) {
-        let lost = std::mem::take(&mut self.pending);
-        let mut lost: Vec<_> = lost
-            .into_iter()
-            .filter(|(_, what)| *what == Pending::Transact)
-            .collect();
+        let mut lost: Vec<_> = std::mem::take(&mut self.pending).into_iter().collect();
         lost.sort_unstable_by_key(|(id, _)| *id);
-        self.events.extend(
-            lost.into_iter()
-                .map(|(id, _)| Event::Reply(id, Err(TransactError::Lost))),
-        );
+        self.events
+            .extend(lost.into_iter().filter_map(|(id, what)| match what {
+                Pending::Transact => Some(Event::Reply(id, Err(TransactError::Lost))),
+                Pending::Forward => Some(Event::Forwarded(id, Err(TransactError::Lost))),
+                _ => None,
+            }));
         self.hold_lock(false);
-        if self.conditions.in_flight || !self.conditions.unsent.is_empty() {
-            // Rows that a new condition adds can be older than the last transaction.
-            self.last_transaction = Uuid::nil();
-        }
+        self.forget_view();
         self.phase = Phase::Idle;
+        self.service = None;
         self.framer = framer();
         self.output.clear();
         self.last_heard = None;
         self.probing = false;
+    }
+
+    /// Notes what the next view cannot build on.
+    fn forget_view(&mut self) {
+        if self.conditions.in_flight || !self.conditions.unsent.is_empty() {
+            // Rows that a new condition adds can be older than the last transaction.
+            self.last_transaction = Uuid::nil();
+        }
+        self.next_schema = None;
+    }
+
+    /// Asks for all that the session needs before it is live.
+    fn begin(&mut self) {
+        self.phase = Phase::Starting;
+        let database = self.config.schema.name.clone();
+        if database == SERVER {
+            self.ask_for_schema();
+            return;
+        }
+        let name = MonitorName(SERVER);
+        let requests = service::requests(&database);
+        self.request(Pending::Service, "monitor_cond", (SERVER, name, requests));
+    }
+
+    fn ask_for_schema(&mut self) {
+        let database = self.config.schema.name.clone();
+        self.request(Pending::Schema, "get_schema", [&database]);
     }
 
     /// Takes bytes of the connection.
@@ -227,7 +268,7 @@ impl Session {
         }
         self.probing = true;
         self.last_heard = Some(now);
-        self.request::<[(); 0]>(Pending::Echo, "echo", []);
+        self.request::<[(); 0]>(Pending::Other, "echo", []);
         Ok(())
     }
 
@@ -267,6 +308,26 @@ impl Session {
         Ok(self.request(Pending::Transact, "transact", params))
     }
 
+    /// Passes a transaction on as it is, whatever it says; [`Event::Forwarded`] comes later, after the changes
+    /// that it made.
+    ///
+    /// # Errors
+    /// [`TransactError::NotConnected`] unless the replica follows the server.
+    pub fn forward(
+        &mut self,
+        operations: &[serde_json::Value],
+    ) -> Result<RequestId, TransactError> {
+        if self.phase != Phase::Live {
+            return Err(TransactError::NotConnected);
+        }
+        let database = self.config.schema.name.clone();
+        let params = Forward {
+            database: &database,
+            operations,
+        };
+        Ok(self.request(Pending::Forward, "transact", params))
+    }
+
     /// Changes which rows of a table are wanted. [`Event::ConditionsApplied`] follows when all changes
     /// are in force. A table that is not monitored is left alone.
     pub fn set_rows(&mut self, table: &str, rows: Rows) {
@@ -296,7 +357,7 @@ impl Session {
             return;
         }
         if let Some(before) = before {
-            self.request(Pending::Unlock, "unlock", [&before]);
+            self.request(Pending::Other, "unlock", [&before]);
             self.hold_lock(false);
         }
         if let Some(name) = name {
@@ -383,153 +444,5 @@ impl Session {
         self.output.push_back(text);
         self.pending.insert(id, pending);
         id
-    }
-
-    fn notification(&mut self, method: &str, message: &Message<'_>) -> Result<(), SessionError> {
-        let params = || -> serde_json::Result<Vec<&RawValue>> {
-            message
-                .params
-                .map_or_else(|| Ok(Vec::new()), |raw| serde_json::from_str(raw.get()))
-        };
-        match method {
-            "echo" => self.output.push_back(message::echo_reply(message)?),
-            "update" | "update2" => {
-                if let [_, updates] = params()?[..] {
-                    let form = if method == "update" {
-                        Form::Rows
-                    } else {
-                        Form::Differences
-                    };
-                    self.update(updates, form)?;
-                }
-            }
-            "update3" => {
-                if let [_, transaction, updates] = params()?[..] {
-                    self.update(updates, Form::Differences)?;
-                    self.last_transaction = message::uuid(transaction)?;
-                }
-            }
-            "locked" | "stolen" => {
-                let names: Vec<Str> = params()?
-                    .iter()
-                    .map(|name| serde_json::from_str(name.get()))
-                    .collect::<Result<_, _>>()?;
-                if names.first() == self.config.lock.as_ref() {
-                    self.hold_lock(method == "locked");
-                }
-            }
-            // Notifications of monitors or of versions that this session does not use.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn update(&mut self, updates: &RawValue, form: Form) -> Result<(), SessionError> {
-        let Some(layout) = self.layout.as_ref().filter(|_| self.phase == Phase::Live) else {
-            return Ok(());
-        };
-        let updates = decode::updates(updates.get(), form, layout)?;
-        let changes = self.replica.apply(updates, layout);
-        if changes.is_err() {
-            self.last_transaction = Uuid::nil();
-        }
-        self.changed(changes?);
-        Ok(())
-    }
-
-    fn changed(&mut self, changes: Vec<crate::RowChange>) {
-        if !changes.is_empty() {
-            self.events.push_back(Event::Changes(changes));
-        }
-    }
-
-    fn hold_lock(&mut self, held: bool) {
-        if self.lock_held != held {
-            self.lock_held = held;
-            self.events.push_back(Event::Lock(held));
-        }
-    }
-
-    fn reply(&mut self, message: &Message<'_>) -> Result<(), SessionError> {
-        let Some(id) = message::request_id(message) else {
-            return Ok(());
-        };
-        let Some(pending) = self.pending.remove(&id) else {
-            return Ok(());
-        };
-        let refused = |method: &'static str| SessionError::Refused {
-            method,
-            error: message
-                .error
-                .map_or_else(|| "null".to_owned(), |raw| raw.get().to_owned()),
-        };
-        match (pending, message.result) {
-            (Pending::Transact, _) => {
-                let reply = message::transact_reply(message)?;
-                self.events.push_back(Event::Reply(id, reply));
-            }
-            (Pending::Echo | Pending::Unlock, _) => {}
-            (Pending::Schema, Some(result)) => {
-                let schema = DatabaseSchema::from_json_text(result.get())?;
-                let layout = Layout::new(&self.config.schema, schema, &self.config.tables);
-                self.layout = Some(layout);
-                self.send_monitor(Method::Since);
-            }
-            (Pending::Schema, None) => return Err(refused("get_schema")),
-            (Pending::Monitor(method), Some(result)) => self.first_view(method, result)?,
-            (Pending::Monitor(method), None) => match method.next() {
-                Some(next) => self.send_monitor(next),
-                None => return Err(refused(method.name())),
-            },
-            (Pending::Conditions, Some(_)) => {
-                self.conditions.in_flight = false;
-                self.send_conditions();
-            }
-            (Pending::Conditions, None) => return Err(refused("monitor_cond_change")),
-            (Pending::Lock, result) => {
-                let result: Option<serde_json::Value> = result
-                    .map(|raw| serde_json::from_str(raw.get()))
-                    .transpose()?;
-                let locked = result.and_then(|result| result.get("locked")?.as_bool());
-                // The lock may have been given up while the answer was on its way.
-                self.hold_lock(locked == Some(true) && self.config.lock.is_some());
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes the reply to a monitor request: history since the last transaction, or everything.
-    fn first_view(&mut self, method: Method, result: &RawValue) -> Result<(), SessionError> {
-        let Some(layout) = &self.layout else {
-            return Ok(());
-        };
-        let changes = if method == Method::Since {
-            let (found, last, updates): (bool, &RawValue, &RawValue) =
-                serde_json::from_str(result.get())?;
-            let last = message::uuid(last)?;
-            let updates = decode::updates(updates.get(), Form::Differences, layout)?;
-            self.last_transaction = Uuid::nil();
-            let changes = if found {
-                self.replica.apply(updates, layout)?
-            } else {
-                self.replica.replace(updates)
-            };
-            self.last_transaction = last;
-            changes
-        } else {
-            let form = if method == Method::Plain {
-                Form::Rows
-            } else {
-                Form::Differences
-            };
-            self.last_transaction = Uuid::nil();
-            self.replica
-                .replace(decode::updates(result.get(), form, layout)?)
-        };
-        self.phase = Phase::Live;
-        self.changed(changes);
-        self.events.push_back(Event::Connected);
-        self.send_conditions();
-        Ok(())
     }
 }

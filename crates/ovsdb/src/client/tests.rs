@@ -71,38 +71,39 @@ impl Pair {
 
     /// Lets everything that is under way arrive.
     fn pump(&mut self) {
-        loop {
-            let mut idle = true;
-            while let Some(bytes) = self.session.poll_output() {
-                idle = false;
-                let Some(connection) = self.connection else {
-                    continue;
-                };
-                let uuids = &mut self.uuids;
-                let mut environment = Environment {
-                    wall: 0,
-                    now: 0,
-                    new_uuid: &mut || {
-                        *uuids += 1;
-                        Uuid::from_u128(*uuids)
-                    },
-                };
-                self.server.receive(connection, &bytes, &mut environment);
-            }
-            while let Some(staged) = self.server.poll_commit() {
-                self.server.durable(staged.database, staged.commit.revision);
-            }
-            while let Some(bytes) = self.connection.and_then(|c| self.server.poll_output(c)) {
-                idle = false;
-                for piece in bytes.chunks(self.piece) {
-                    self.session.handle_bytes(piece, self.now).unwrap();
-                }
-            }
-            self.take_events();
-            if idle {
-                return;
+        while self.exchange() {}
+    }
+
+    /// Carries what there is to the server, and its answers back; whether there was anything.
+    fn exchange(&mut self) -> bool {
+        let mut idle = true;
+        while let Some(bytes) = self.session.poll_output() {
+            idle = false;
+            let Some(connection) = self.connection else {
+                continue;
+            };
+            let uuids = &mut self.uuids;
+            let mut environment = Environment {
+                wall: 0,
+                now: 0,
+                new_uuid: &mut || {
+                    *uuids += 1;
+                    Uuid::from_u128(*uuids)
+                },
+            };
+            self.server.receive(connection, &bytes, &mut environment);
+        }
+        while let Some(staged) = self.server.poll_commit() {
+            self.server.durable(staged.database, staged.commit.revision);
+        }
+        while let Some(bytes) = self.connection.and_then(|c| self.server.poll_output(c)) {
+            idle = false;
+            for piece in bytes.chunks(self.piece) {
+                self.session.handle_bytes(piece, self.now).unwrap();
             }
         }
+        self.take_events();
+        !idle
     }
 
     fn take_events(&mut self) {
@@ -142,9 +143,9 @@ impl Pair {
         self.pump();
     }
 
-    /// What the server holds, as far as the condition on T lets it be seen.
-    fn truth(&self, rows: &Rows) -> BTreeMap<(Str, Uuid), Arc<Row>> {
-        let wanted = |row: &Row| match rows {
+    /// What the server holds, as far as the conditions let it be seen.
+    fn truth(&self, rows: &[Rows; 2]) -> BTreeMap<(Str, Uuid), Arc<Row>> {
+        let wanted = |table: &str, row: &Row| match &rows[usize::from(table == "U")] {
             Rows::All => true,
             Rows::None => false,
             Rows::Any(clauses) => clauses.iter().any(|clause| match clause {
@@ -157,9 +158,19 @@ impl Pair {
             .contents()
             .filter_map(|c| Some((c.table, c.uuid, c.new?)));
         contents
-            .filter(|(table, _, row)| table == "U" || wanted(row))
+            .filter(|(table, _, row)| wanted(table, row))
             .map(|(table, uuid, row)| ((table, uuid), row))
             .collect()
+    }
+
+    /// Another server with the same content takes the place of this one; it knows none of its history.
+    fn replace_server(&mut self) {
+        self.disconnect();
+        let old = self.server.database(self.server.database_id("D").unwrap());
+        let database = crate::tool::carry_over(old, &schema(), 0).unwrap();
+        self.server = Server::new(Uuid::from_u128(2), Limits::default());
+        self.server.add_database(database);
+        self.writer = self.server.connect();
     }
 }
 
@@ -168,9 +179,13 @@ impl Pair {
 enum Step {
     Write(Vec<Operation>),
     Transact(Vec<Operation>),
-    Rows(Rows),
+    /// Conditions of T and of U, one behind the other.
+    Rows(Vec<(bool, Rows)>),
+    /// The same, and then the connection ends before the server has heard of all.
+    RowsAndCut(Vec<(bool, Rows)>, usize),
     Connect,
     Disconnect,
+    ReplaceServer,
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
@@ -212,18 +227,30 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
+fn rows() -> impl Strategy<Value = Vec<(bool, Rows)>> {
+    let some = |of_u: bool| {
+        let column = if of_u { "x" } else { "n" };
+        let rows = prop_oneof![
+            Just(Rows::All),
+            Just(Rows::None),
+            proptest::collection::vec(0..4_i64, 0..3)
+                .prop_map(move |some| Rows::one_of(column, some)),
+        ];
+        rows.prop_map(move |rows| (of_u, rows))
+    };
+    proptest::collection::vec(proptest::bool::ANY.prop_flat_map(some), 1..4)
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let operations = || proptest::collection::vec(operation(), 1..4);
     prop_oneof![
         5 => operations().prop_map(Step::Write),
         2 => operations().prop_map(Step::Transact),
-        2 => prop_oneof![
-            Just(Rows::All),
-            Just(Rows::None),
-            proptest::collection::vec(0..4_i64, 0..3).prop_map(|some| Rows::one_of("n", some)),
-        ].prop_map(Step::Rows),
+        2 => rows().prop_map(Step::Rows),
+        1 => (rows(), 0..3_usize).prop_map(|(rows, heard)| Step::RowsAndCut(rows, heard)),
         1 => Just(Step::Connect),
         1 => Just(Step::Disconnect),
+        1 => Just(Step::ReplaceServer),
     ]
 }
 
@@ -236,7 +263,14 @@ proptest! {
         piece in 1..200_usize,
     ) {
         let mut pair = Pair::new(Config::all(schema()), piece);
-        let mut rows = Rows::All;
+        let mut rows = [Rows::All, Rows::All];
+        let set = |pair: &mut Pair, rows: &mut [Rows; 2], changes: Vec<(bool, Rows)>| {
+            for (of_u, wanted) in changes {
+                let table = if of_u { "U" } else { "T" };
+                pair.session.set_rows(table, wanted.clone());
+                rows[usize::from(of_u)] = wanted;
+            }
+        };
         for step in steps {
             match step {
                 Step::Write(operations) => pair.write(&operations),
@@ -246,13 +280,20 @@ proptest! {
                     pair.pump();
                     prop_assert!(!pair.session.awaits_reply());
                 }
-                Step::Rows(wanted) => {
-                    pair.session.set_rows("T", wanted.clone());
-                    rows = wanted;
+                Step::Rows(changes) => {
+                    set(&mut pair, &mut rows, changes);
                     pair.pump();
+                }
+                Step::RowsAndCut(changes, heard) => {
+                    set(&mut pair, &mut rows, changes);
+                    for _ in 0..heard {
+                        pair.exchange();
+                    }
+                    pair.disconnect();
                 }
                 Step::Connect => pair.connect(),
                 Step::Disconnect => pair.disconnect(),
+                Step::ReplaceServer => pair.replace_server(),
             }
             if pair.session.is_connected() {
                 prop_assert_eq!(&pair.sum, &pair.truth(&rows));
@@ -342,7 +383,17 @@ impl Script {
     fn start(config: Config) -> Self {
         let mut session = Session::new(config);
         session.handle_connected(Instant::now());
-        Self { session }
+        let mut script = Self { session };
+        script.begin();
+        script
+    }
+
+    /// A server that does not describe itself.
+    fn begin(&mut self) {
+        self.expect("set_db_change_aware");
+        let request = self.expect("monitor_cond");
+        assert_eq!(request["params"][0], "_Server");
+        self.refuse(&request);
     }
 
     /// The next request, which must have this method.
@@ -412,6 +463,121 @@ fn a_server_of_the_rfc_alone() {
     assert_eq!(script.events(), [Event::ConditionsApplied]);
 }
 
+/// The row about the database in `_Server`.
+fn described(schema: &str, index: u64) -> Value {
+    let row = json!({"name": "D", "model": "clustered", "connected": true, "leader": true,
+        "cid": ["uuid", A], "index": index, "schema": schema});
+    json!({"Database": {A: {"initial": row}}})
+}
+
+/// Up to the monitor request, at a server that describes itself.
+fn up_to_monitor(script: &mut Script, schema: &str, index: u64) -> Value {
+    script.expect("set_db_change_aware");
+    let request = script.expect("monitor_cond");
+    script.reply(&request, &described(schema, index));
+    script.expect("monitor_cond_since")
+}
+
+#[test]
+fn a_server_that_falls_behind_is_left() {
+    let mut script = Script {
+        session: Session::new(Config::all(schema())),
+    };
+    script.session.handle_connected(Instant::now());
+    let request = up_to_monitor(&mut script, SCHEMA, 7);
+    script.reply(&request, &json!([false, A, {}]));
+    // It loses its cluster.
+    let lost = json!({"id": null, "method": "update2", "params": [["monid", "_Server"],
+        {"Database": {A: {"modify": {"connected": false}}}}]});
+    let error = script.say(&lost).unwrap_err();
+    let why = |error: &SessionError| match error {
+        SessionError::Unsuitable { why, .. } => *why,
+        other => panic!("{other}"),
+    };
+    assert_eq!(why(&error), Unsuitable::Disconnected);
+    // The next one knows less than what was seen.
+    script.session.handle_connected(Instant::now());
+    script.expect("set_db_change_aware");
+    let request = script.expect("monitor_cond");
+    let reply = json!({"id": request["id"], "result": described(SCHEMA, 6), "error": null});
+    let error = script.say(&reply).unwrap_err();
+    assert_eq!(why(&error), Unsuitable::Stale { index: 6, seen: 7 });
+    // The one after that is asked for the difference only.
+    script.session.handle_connected(Instant::now());
+    let request = up_to_monitor(&mut script, SCHEMA, 8);
+    assert_eq!(request["params"][3], A);
+}
+
+#[test]
+fn a_schema_that_changes_under_the_session() {
+    let mut pair = Pair::new(Config::mirror("D").unwrap(), 64);
+    pair.write(&[insert(1)]);
+    pair.connect();
+    let [
+        Event::Schema(seen),
+        Event::Mirrored(Some(id), rows),
+        Event::Connected,
+    ] = &pair.events[..]
+    else {
+        panic!("{:?}", pair.events)
+    };
+    assert_eq!((**seen).clone(), *schema());
+    let database = pair.server.database_id("D").unwrap();
+    assert_eq!(
+        (*id, rows.len()),
+        (pair.server.database(database).last_id(), 1)
+    );
+    // What is cancelled is asked for again, from the beginning.
+    let mut script = Script {
+        session: Session::new(Config::mirror("D").unwrap()),
+    };
+    script.session.handle_connected(Instant::now());
+    let request = up_to_monitor(&mut script, SCHEMA, 1);
+    script.reply(
+        &request,
+        &json!([false, A, {"T": {A: {"initial": {"n": 1}}}}]),
+    );
+    script.events();
+    let forwarded = script.session.forward(&[json!({"op": "comment"})]).unwrap();
+    let request = script.expect("transact");
+    script
+        .say(&json!({"id": null, "method": "monitor_canceled", "params": [["monid", "D"]]}))
+        .unwrap();
+    script
+        .say(&json!({"id": request["id"], "result": null, "error": "canceled"}))
+        .unwrap();
+    let canceled = Answer::Error("\"canceled\"".to_owned());
+    assert_eq!(script.events(), [Event::Forwarded(forwarded, Ok(canceled))]);
+    script.expect("monitor_cancel");
+    let request = script.expect("monitor_cond");
+    let new =
+        r#"{"name":"D","version":"2.0.0","tables":{"V":{"columns":{"y":{"type":"string"}}}}}"#;
+    script.reply(&request, &described(new, 2));
+    let request = script.expect("monitor_cond_since");
+    assert_eq!(
+        request["params"][2],
+        json!({"V": [{"columns": ["y"], "where": [true]}]})
+    );
+    assert_eq!(request["params"][3], Uuid::nil().to_string());
+    script.reply(
+        &request,
+        &json!([false, A, {"V": {A: {"initial": {"y": "z"}}}}]),
+    );
+    let events = script.events();
+    let [
+        Event::Schema(schema),
+        Event::Mirrored(_, rows),
+        Event::Connected,
+    ] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!(
+        (schema.version.as_str(), rows[0].old.is_none()),
+        ("2.0.0", true)
+    );
+}
+
 #[test]
 fn what_a_server_must_not_say() {
     let connect = || {
@@ -436,6 +602,7 @@ fn what_a_server_must_not_say() {
         assert!(script.say(&update(bad.clone())).is_err(), "{bad}");
         // The session can be used again.
         script.session.handle_connected(Instant::now());
+        script.begin();
         let request = script.expect("get_schema");
         script.reply(&request, &serde_json::from_str(SCHEMA).unwrap());
         script.expect("monitor_cond_since");

@@ -1,6 +1,7 @@
 //! The task of a client.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +13,8 @@ use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{Event, QUEUE, Request, TransactResult};
+use super::commit::Commit;
+use super::{Happening, QUEUE, Request, TransactResult};
 use crate::Remote;
 use crate::reconnect::Reconnect;
 use crate::stream::{Connection, error_text};
@@ -23,6 +25,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const READ: usize = 64 << 10;
 /// While that much waits to be sent, no requests are taken.
 const MAX_OUTPUT: usize = 16 << 20;
+/// While that many transactions wait for their replies, no requests are taken.
+const MAX_WAITING: usize = 1 << 16;
 
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
@@ -50,13 +54,50 @@ fn chain(error: &SessionError) -> String {
     text
 }
 
+/// What a transaction's reply is for.
+#[derive(Debug)]
+enum Waiting {
+    Transact(oneshot::Sender<TransactResult>),
+    Commit(Commit),
+    Forward(u64),
+}
+
+/// Where to connect to.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    remotes: Vec<Remote>,
+    /// Whether their order is chosen by lot.
+    by_lot: bool,
+}
+
+impl Addresses {
+    pub(super) const fn by_lot(remotes: Vec<Remote>) -> Self {
+        Self {
+            remotes,
+            by_lot: true,
+        }
+    }
+
+    pub(super) const fn in_order(remotes: Vec<Remote>) -> Self {
+        Self {
+            remotes,
+            by_lot: false,
+        }
+    }
+}
+
 pub(super) struct Task {
     remotes: Vec<Remote>,
+    by_lot: bool,
     reconnect: Reconnect,
     session: Session,
-    waiting: HashMap<RequestId, oneshot::Sender<TransactResult>>,
-    queue: VecDeque<Event>,
-    events: mpsc::Sender<Event>,
+    waiting: HashMap<RequestId, Waiting>,
+    /// Transactions to be built again.
+    again: Vec<Commit>,
+    /// Counts the changes of the rows.
+    seen: u64,
+    queue: VecDeque<Happening>,
+    events: mpsc::Sender<Happening>,
     requests: mpsc::Receiver<Request>,
     schema: watch::Sender<Option<Arc<DatabaseSchema>>>,
     connected: Arc<AtomicBool>,
@@ -64,18 +105,22 @@ pub(super) struct Task {
 
 impl Task {
     pub(super) fn new(
-        remotes: Vec<Remote>,
+        addresses: Addresses,
         config: Config,
-        events: mpsc::Sender<Event>,
+        events: mpsc::Sender<Happening>,
         requests: mpsc::Receiver<Request>,
         schema: watch::Sender<Option<Arc<DatabaseSchema>>>,
         connected: Arc<AtomicBool>,
     ) -> Self {
+        let Addresses { remotes, by_lot } = addresses;
         Self {
             reconnect: Reconnect::new(remotes.len()),
-            remotes,
+            remotes: ordered(remotes, by_lot),
+            by_lot,
             session: Session::new(config),
             waiting: HashMap::new(),
+            again: Vec::new(),
+            seen: 0,
             queue: VecDeque::new(),
             events,
             requests,
@@ -105,9 +150,12 @@ impl Task {
                     self.connected.store(false, Ordering::Release);
                     self.session.handle_disconnected();
                     self.take_events();
-                    self.queue.push_back(Event::Disconnected);
+                    self.queue.push_back(Happening::Disconnected);
                     match ended {
                         Ended::Gone => return,
+                        Ended::Session(error @ SessionError::Unsuitable { .. }) => {
+                            tracing::info!(target: "ovsdb_cs", "{remote}: {error}; trying another server");
+                        }
                         Ended::Session(error) => {
                             tracing::warn!(target: "jsonrpc", "{remote}: {}", chain(&error));
                         }
@@ -194,9 +242,14 @@ impl Task {
     /// Serves a request while there is no connection. Whether the addresses changed.
     fn request_offline(&mut self, request: Request) -> bool {
         match request {
-            Request::Transact(_, reply) => {
-                // Who asked may be gone.
+            // Who asked may be gone.
+            Request::Transact(_, reply) | Request::Commit(_, reply) => {
                 let _ = reply.send(Err(TransactError::NotConnected));
+                false
+            }
+            Request::Forward(number, _) => {
+                let answer = Happening::Answer(number, Err(TransactError::NotConnected));
+                self.queue.push_back(answer);
                 false
             }
             Request::Rows(table, rows) => {
@@ -212,12 +265,13 @@ impl Task {
     }
 
     fn set_remotes(&mut self, remotes: Vec<Remote>) -> bool {
-        let changed = self.remotes != remotes;
-        if changed {
+        let same = self.remotes.len() == remotes.len()
+            && remotes.iter().all(|remote| self.remotes.contains(remote));
+        if !same {
             self.reconnect = Reconnect::new(remotes.len());
-            self.remotes = remotes;
+            self.remotes = ordered(remotes, self.by_lot);
         }
-        changed
+        !same
     }
 
     /// Runs the session over a connection until it ends.
@@ -265,7 +319,7 @@ impl Task {
                         permit.send(event);
                     }
                 }
-                request = self.requests.recv(), if output.len() < MAX_OUTPUT => {
+                request = self.requests.recv(), if output.len() < MAX_OUTPUT && self.waiting.len() < MAX_WAITING => {
                     let Some(request) = request else { return Ended::Gone };
                     self.request_online(request);
                     if address.as_ref().is_none_or(|address| !self.remotes.contains(address)) {
@@ -284,8 +338,13 @@ impl Task {
     fn request_online(&mut self, request: Request) {
         match request {
             Request::Transact(operations, reply) => match self.session.transact(&operations) {
-                Ok(id) => drop(self.waiting.insert(id, reply)),
+                Ok(id) => drop(self.waiting.insert(id, Waiting::Transact(reply))),
                 Err(error) => drop(reply.send(Err(error))),
+            },
+            Request::Commit(build, reply) => self.send(Commit::new(build, reply)),
+            Request::Forward(number, operations) => match self.session.forward(&operations) {
+                Ok(id) => drop(self.waiting.insert(id, Waiting::Forward(number))),
+                Err(error) => self.queue.push_back(Happening::Answer(number, Err(error))),
             },
             Request::Rows(table, rows) => self.session.set_rows(&table, rows),
             Request::Remotes(remotes) => drop(self.set_remotes(remotes)),
@@ -293,35 +352,61 @@ impl Task {
         }
     }
 
+    /// Builds a transaction and sends it.
+    fn send(&mut self, commit: Commit) {
+        if let Some((id, commit)) = commit.send(&mut self.session, self.seen) {
+            self.waiting.insert(id, Waiting::Commit(commit));
+        }
+    }
+
     /// Moves the session's events to the queue, and replies to those who wait for them.
     fn take_events(&mut self) {
         while let Some(event) = self.session.poll_event() {
-            let event = match event {
-                client::Event::Changes(changes) => Event::Changes(changes),
-                client::Event::ConditionsApplied => Event::ConditionsApplied,
-                client::Event::Connected => {
-                    self.connected.store(true, Ordering::Release);
-                    self.schema
-                        .send_replace(self.session.server_schema().cloned().map(Arc::new));
-                    Event::Connected
-                }
-                client::Event::Lock(held) => {
-                    if held {
-                        Event::LockAcquired
-                    } else {
-                        Event::LockLost
+            match event {
+                client::Event::Reply(id, result) => self.answered(id, result),
+                client::Event::Forwarded(id, answer) => {
+                    if let Some(Waiting::Forward(number)) = self.waiting.remove(&id) {
+                        self.queue.push_back(Happening::Answer(number, answer));
                     }
                 }
-                client::Event::Reply(id, result) => {
-                    if let Some(reply) = self.waiting.remove(&id) {
-                        let _ = reply.send(result);
+                event => {
+                    if matches!(event, client::Event::Changes(_)) {
+                        self.seen += 1;
                     }
-                    continue;
+                    if event == client::Event::Connected {
+                        self.connected.store(true, Ordering::Release);
+                        self.schema
+                            .send_replace(self.session.server_schema().cloned().map(Arc::new));
+                    }
+                    self.queue.push_back(Happening::Session(event));
                 }
-            };
-            self.queue.push_back(event);
+            }
+        }
+        if self.session.is_connected() {
+            let seen = self.seen;
+            let due: Vec<Commit> = self.again.extract_if(.., |it| it.is_due(seen)).collect();
+            for commit in due {
+                self.send(commit);
+            }
         }
     }
+
+    fn answered(&mut self, id: RequestId, result: TransactResult) {
+        match self.waiting.remove(&id) {
+            Some(Waiting::Transact(reply)) => drop(reply.send(result)),
+            Some(Waiting::Commit(commit)) => self.again.extend(commit.answered(result)),
+            Some(Waiting::Forward(_)) | None => {}
+        }
+    }
+}
+
+/// The addresses in the order in which they are tried.
+fn ordered(mut remotes: Vec<Remote>, by_lot: bool) -> Vec<Remote> {
+    if by_lot {
+        let lot = RandomState::new();
+        remotes.sort_by_cached_key(|remote| lot.hash_one(remote));
+    }
+    remotes
 }
 
 async fn sleep_until(time: Option<Instant>) {
