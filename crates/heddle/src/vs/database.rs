@@ -349,7 +349,8 @@ pub(super) fn add(context: &mut Context, call: &Call) -> anyhow::Result<()> {
     let any = kind.clone().with_bounds(1, ColumnType::UNLIMITED);
     let mut value = context.world.value(id, column).clone();
     for text in &call.args[3..] {
-        value = value.union(&value::datum(&any, text, &mut context.symbols)?);
+        // Of two pairs with one key the one that is added stays.
+        value = value::datum(&any, text, &mut context.symbols)?.union(&value);
     }
     let table = context.world.table(id.table);
     ensure!(

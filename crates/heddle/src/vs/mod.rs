@@ -35,7 +35,7 @@ use transport::ovsdb::rpc::Rpc;
 use command::{Context, Exit};
 use options::Options;
 use replica::Replica;
-use world::{Id, ROOT, World};
+use world::{Id, Operations, ROOT, World};
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -210,8 +210,10 @@ async fn attempt(options: &Options, replica: &mut Replica) -> anyhow::Result<Att
         interfaces: context.interfaces,
         next: None,
     };
-    if context.world.is_changed() && !options.dry_run {
-        match commit(options, replica, &context.world).await? {
+    let operations = context.world.operations().filter(|_| !options.dry_run);
+    if let Some(operations) = operations {
+        let root = context.world.root()?;
+        match commit(options, replica, operations, root).await? {
             None => return Ok(Attempt::Again),
             Some(committed) => done.finish(committed),
         }
@@ -248,11 +250,10 @@ impl Done {
 async fn commit(
     options: &Options,
     replica: &mut Replica,
-    world: &World,
+    mut operations: Operations,
+    root: Id,
 ) -> anyhow::Result<Option<Committed>> {
-    let mut operations = world.operations();
     let comment = format!("heddle vs: {}", options.text);
-    let root = world.root()?;
     if options.wait {
         let is_new = operations.inserted.iter().find(|(_, id)| *id == root);
         if let Some((at, _)) = is_new {

@@ -209,18 +209,17 @@ impl World {
         self.now.remove(&id);
     }
 
-    /// Whether anything is different from what the server has.
-    pub(super) fn is_changed(&self) -> bool {
-        self.base != self.now
-    }
-
-    /// The operations of the transaction, and the rows that its inserts make in the order of their results.
-    pub(super) fn operations(&self) -> Operations {
+    /// The operations of the transaction, and the rows that its inserts make in the order of their results;
+    /// nothing when nothing is to be changed.
+    pub(super) fn operations(&self) -> Option<Operations> {
         let mut out = Operations {
             list: self.waits(),
             inserted: Vec::new(),
         };
-        for id in self.base.keys().filter(|id| !self.has(**id)) {
+        let waits = out.list.len();
+        // Rows of other tables go when nothing refers to them any more, which the server knows best.
+        let gone = self.base.keys().filter(|id| !self.has(**id));
+        for id in gone.filter(|id| self.schema.is_root(id.table)) {
             out.list.push(json!({
                 "op": "delete", "table": self.table(id.table).name, "where": by_uuid(id.uuid),
             }));
@@ -257,7 +256,7 @@ impl World {
             out.inserted.push((out.list.len(), *id));
             out.list.push(insert);
         }
-        out
+        (out.list.len() > waits).then_some(out)
     }
 
     /// That what was verified is as it was.

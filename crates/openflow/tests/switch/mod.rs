@@ -107,6 +107,11 @@ impl Switch {
         });
     }
 
+    /// Where its sockets are.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// The bridge's socket.
     pub(crate) fn management(&self) -> PathBuf {
         self.directory.path().join("br0.mgmt")
