@@ -5,6 +5,8 @@
 #![allow(dead_code)] // Each test file uses its part.
 #![allow(clippy::unwrap_used, clippy::print_stderr)] // These are tests, though not marked so.
 
+pub(crate) mod load;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -19,6 +21,7 @@ const ROLE: &str = "HEDDLE_TEST_ROLE";
 enum Role {
     Server(server::ServerArgs),
     Northd(server::northd::Args),
+    OvsdbServer(server::ovsdb_server::OvsdbServerArgs),
 }
 
 /// The body of the process; returns at once in a test run.
@@ -33,6 +36,9 @@ pub(crate) fn role_body() {
     let result = match Role::parse_from(daemon::args::normalise(words)) {
         Role::Server(args) => server::run_server(Identity::ovn("heddle-server", "0"), &args),
         Role::Northd(args) => server::northd::run(Identity::ovn("ovn-northd", "0"), &args),
+        Role::OvsdbServer(args) => {
+            server::ovsdb_server::run(Identity::ovn("ovsdb-server", "0"), &args)
+        }
     };
     if let Err(error) = result {
         eprintln!("{error:#}");
@@ -87,7 +93,15 @@ impl Sandbox {
 
     /// Starts a role with these flags.
     pub(crate) fn start(&mut self, line: &str) -> usize {
-        let mut command = self.command(std::env::current_exe().unwrap().to_str().unwrap());
+        self.start_under(&[], line)
+    }
+
+    /// Starts a role as the program that `wrapper` runs, if that is not empty.
+    pub(crate) fn start_under(&mut self, wrapper: &[&str], line: &str) -> usize {
+        let program = std::env::current_exe().unwrap().display().to_string();
+        let words = [wrapper, &[&program]].concat();
+        let mut command = self.command(words[0]);
+        command.args(&words[1..]);
         command
             .args(["--exact", "role_body", "--nocapture"])
             .env(ROLE, line);
@@ -136,6 +150,11 @@ impl Sandbox {
     /// Waits for the end of a process; whether it ended well.
     pub(crate) fn ended(&mut self, child: usize) -> bool {
         self.children[child].wait().unwrap().success()
+    }
+
+    /// Whether a process has ended by now.
+    pub(crate) fn has_ended(&mut self, child: usize) -> bool {
+        self.children[child].try_wait().unwrap().is_some()
     }
 
     /// Runs a stock program; whether it ended well, and what it printed.
