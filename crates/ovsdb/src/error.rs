@@ -39,6 +39,8 @@ pub enum ErrorKind {
     NotOwner,
     /// The operation is not permitted on this database.
     NotAllowed,
+    /// The role of the client does not allow it.
+    Permission,
     /// The transaction was cancelled.
     Canceled,
     /// The log could not be written.
@@ -71,6 +73,7 @@ impl ErrorKind {
             Self::Aborted => "aborted",
             Self::NotOwner => "not owner",
             Self::NotAllowed => "not allowed",
+            Self::Permission => "permission error",
             Self::Canceled => "canceled",
             Self::Io => "I/O error",
             Self::UnknownMethod => "unknown method",

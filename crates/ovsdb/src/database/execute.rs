@@ -11,6 +11,7 @@ use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use serde_json::Value;
 
 use super::mutate::mutate;
+use super::rbac::{Change, Rights};
 use super::{
     Context, Database, Executed, Filter, OperationResult, Outcome, Results, SelectedRows, Slot,
 };
@@ -24,6 +25,8 @@ pub(super) type Key = (u32, Uuid);
 /// A transaction in the making.
 pub(super) struct Work<'a> {
     pub(super) db: &'a mut Database,
+    /// Those of who asks for it.
+    rights: &'a Rights,
     /// What the rows that were touched were before.
     pub(super) touched: IndexMap<Key, Option<Arc<Row>>, FxBuildHasher>,
     /// How many references rows had before the commit counted anew.
@@ -46,16 +49,26 @@ impl From<Error> for Stop {
 impl Database {
     /// Carries out a transaction on the staged state.
     pub fn execute(&mut self, operations: &[Operation], context: &mut Context<'_>) -> Outcome {
-        self.run(operations.len(), context, |_, _, at| {
+        self.run(&Rights::default(), operations.len(), context, |_, _, at| {
             Ok(Cow::Borrowed(&operations[at]))
         })
     }
 
     /// Carries out a transaction in the form of RFC 7047 section 5.2 on the staged state.
     pub fn execute_json(&mut self, operations: &[Value], context: &mut Context<'_>) -> Outcome {
+        self.execute_json_as(&Rights::default(), operations, context)
+    }
+
+    /// The same for somebody who may not do everything.
+    pub fn execute_json_as(
+        &mut self,
+        rights: &Rights,
+        operations: &[Value],
+        context: &mut Context<'_>,
+    ) -> Outcome {
         let mut names = FxHashMap::default();
         let schema = Arc::clone(&self.schema);
-        self.run(operations.len(), context, |work, context, at| {
+        self.run(rights, operations.len(), context, |work, context, at| {
             let mut names = Names {
                 work,
                 known: &mut names,
@@ -67,6 +80,7 @@ impl Database {
 
     fn run<'o>(
         &mut self,
+        rights: &Rights,
         count: usize,
         context: &mut Context<'_>,
         mut operation: impl FnMut(
@@ -75,12 +89,16 @@ impl Database {
             usize,
         ) -> Result<Cow<'o, Operation>, Error>,
     ) -> Outcome {
-        let mut work = Work::new(self);
+        let mut work = Work::new(self, rights);
         let mut results = Vec::with_capacity(count);
         for at in 0..count {
             let result = operation(&work, context, at)
                 .map_err(Stop::Error)
-                .and_then(|operation| work.operation(&operation, context));
+                .and_then(|operation| {
+                    let result = work.operation(&operation, context)?;
+                    rights.check_operation(&operation)?;
+                    Ok(result)
+                });
             match result {
                 Ok(result) => results.push(result),
                 Err(Stop::Blocked(limit)) => {
@@ -110,10 +128,11 @@ impl Database {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(db: &'a mut Database) -> Self {
+    pub(super) fn new(db: &'a mut Database, rights: &'a Rights) -> Self {
         let touched = IndexMap::with_hasher(FxBuildHasher);
         Self {
             db,
+            rights,
             touched,
             references_before: FxHashMap::default(),
             comments: String::new(),
@@ -255,6 +274,8 @@ impl<'a> Work<'a> {
                 column.column_type.check(value)?;
             }
         }
+        self.rights
+            .check_change(self.db, &schema, Change::Insert, [&new])?;
         self.put((table, uuid), Some(Arc::new(new)));
         Ok(OperationResult::Inserted(uuid))
     }
@@ -271,6 +292,8 @@ impl<'a> Work<'a> {
             check_mutable(&schema, *at)?;
         }
         let found = self.find(table, &schema, condition)?;
+        let positions: Vec<usize> = columns.iter().map(|(at, _)| *at).collect();
+        self.check_change(table, &schema, Change::Update(&positions), &found)?;
         for uuid in &found {
             let Some(old) = self.db.tables[table as usize].row(uuid) else {
                 continue;
@@ -300,6 +323,11 @@ impl<'a> Work<'a> {
             resolved.push((at, mutation));
         }
         let found = self.find(table, &schema, condition)?;
+        // Without mutations rows are counted, which is reading.
+        if !resolved.is_empty() {
+            let positions: Vec<usize> = resolved.iter().map(|(at, _)| *at).collect();
+            self.check_change(table, &schema, Change::Mutate(&positions), &found)?;
+        }
         for uuid in &found {
             let Some(old) = self.db.tables[table as usize].row(uuid) else {
                 continue;
@@ -322,10 +350,27 @@ impl<'a> Work<'a> {
     fn delete(&mut self, table: &str, condition: &[Condition]) -> Result<OperationResult, Stop> {
         let (table, schema) = self.table(table)?;
         let found = self.find(table, &schema, condition)?;
+        self.check_change(table, &schema, Change::Delete, &found)?;
         for uuid in &found {
             self.put((table, *uuid), None);
         }
         Ok(OperationResult::Count(found.len() as u64))
+    }
+
+    /// Whether who asks may make this change to these rows.
+    fn check_change(
+        &self,
+        table: u32,
+        schema: &TableSchema,
+        change: Change<'_>,
+        found: &[Uuid],
+    ) -> Result<(), Error> {
+        if self.rights.are_unlimited() {
+            return Ok(());
+        }
+        let row = |uuid| self.db.tables[table as usize].row(uuid).map(Arc::as_ref);
+        let rows = found.iter().filter_map(row);
+        self.rights.check_change(self.db, schema, change, rows)
     }
 
     fn select(

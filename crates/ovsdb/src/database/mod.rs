@@ -16,6 +16,7 @@ mod filter;
 mod history;
 mod mutate;
 mod outcome;
+mod rbac;
 mod references;
 mod replay;
 mod table;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 pub use history::Since;
 pub use outcome::{Commit, Executed, OperationResult, Outcome, Results, SelectedRows};
+pub use rbac::Rights;
 pub use replay::ReplayError;
 
 pub(crate) use any_filter::AnyFilter;

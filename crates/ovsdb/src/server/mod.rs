@@ -37,7 +37,7 @@ use rustc_hash::FxHashMap;
 
 pub use framer::{FrameError, Framer};
 
-use crate::database::{Commit, Executed};
+use crate::database::{Commit, Executed, Rights};
 use crate::{Database, Error, Operation, RowChange, Str, Uuid};
 use hosted::Hosted;
 use locks::{Locks, Notice};
@@ -135,6 +135,8 @@ pub struct Server {
     by_name: FxHashMap<Str, DatabaseId>,
     locks: Locks,
     sessions: FxHashMap<SessionId, Session>,
+    /// Of the sessions that may not do everything.
+    rights: FxHashMap<SessionId, Rights>,
     next_session: u64,
     commits: VecDeque<StagedCommit>,
     ready: VecDeque<SessionId>,
@@ -157,6 +159,7 @@ impl Server {
             by_name: FxHashMap::default(),
             locks: Locks::default(),
             sessions: FxHashMap::default(),
+            rights: FxHashMap::default(),
             next_session: 0,
             commits: VecDeque::new(),
             ready: VecDeque::new(),
@@ -202,6 +205,15 @@ impl Server {
         id
     }
 
+    /// Begins a session of somebody who may not do everything.
+    pub fn connect_as(&mut self, rights: Rights) -> SessionId {
+        let id = self.connect();
+        if !rights.are_unlimited() {
+            self.rights.insert(id, rights);
+        }
+        id
+    }
+
     /// Ends a session.
     pub fn disconnect(&mut self, session: SessionId) {
         for notice in self.locks.forget(session) {
@@ -212,6 +224,7 @@ impl Server {
             hosted.monitors.forget(session);
         }
         self.sessions.remove(&session);
+        self.rights.remove(&session);
     }
 
     /// Takes bytes that a client has sent, and handles all messages in them.

@@ -72,12 +72,14 @@ impl Server {
         environment: &mut Environment<'_>,
     ) -> Option<Waiting> {
         let waited = environment.now.saturating_sub(waiting.since);
+        let rights = self.rights.get(&waiting.session);
+        let rights = rights.cloned().unwrap_or_default();
         let outcome = self.run(
             waiting.database,
             waiting.session,
             waited,
             environment,
-            |db, context| db.execute_json(&waiting.operations, context),
+            |db, context| db.execute_json_as(&rights, &waiting.operations, context),
         );
         match outcome {
             Outcome::Blocked(limit) => {
