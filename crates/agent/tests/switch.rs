@@ -51,7 +51,7 @@ fn group(id: u32) -> Group {
         id,
         kind: GroupKind::All,
         buckets: vec![bucket],
-        selection: None,
+        ..Group::default()
     }
 }
 

@@ -49,7 +49,8 @@ impl GroupKind {
 /// One choice of a group.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Bucket {
-    /// Its number, unique within the group.
+    /// Its number, unique within the group. Before OpenFlow 1.5 buckets have none on the wire: read
+    /// there, they are numbered from zero.
     pub id: u32,
     /// Its share in a select group.
     pub weight: u16,
@@ -59,6 +60,8 @@ pub struct Bucket {
     pub watch_group: Option<u32>,
     /// What it does.
     pub actions: Vec<Action>,
+    /// Properties that are not understood: type and value (OpenFlow 1.5).
+    pub other: Vec<(u16, Box<[u8]>)>,
 }
 
 /// How Open vSwitch computes the hash of a select group (`ovs-ofctl(8)`, "selection_method").
@@ -83,6 +86,8 @@ pub struct Group {
     pub buckets: Vec<Bucket>,
     /// How it hashes, if that is said.
     pub selection: Option<SelectionMethod>,
+    /// Properties that are not understood: type and value (OpenFlow 1.5).
+    pub other: Vec<(u16, Box<[u8]>)>,
 }
 
 impl Group {

@@ -28,6 +28,7 @@ mod property;
 pub mod session;
 pub mod sync;
 mod text;
+mod version;
 mod wire;
 
 pub use action::Action;
@@ -39,9 +40,8 @@ pub use matching::{Match, MissingPrerequisite, port_masks};
 pub use message::Message;
 pub use port::Port;
 pub use text::{FlowSpec, ParseError, Parser, PortNames};
+pub use version::{Version, Versions};
 
-/// The protocol version of every message written by this crate.
-pub const VERSION_15: u8 = 6;
 /// The experimenter number of the extensions that Open vSwitch inherited from Nicira.
 pub const NICIRA: u32 = 0x0000_2320;
 /// The experimenter number of the Open Networking Foundation.

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use crate::error::{Error, Result};
 use crate::field::{Entry, Field, FieldValue, IntoValue, Needs, read_entry, write_entry};
 use crate::port::Port;
-use crate::wire::{Put, Reader};
+use crate::wire::{Reader, Writer};
 
 /// The conditions of a flow. Usable as a map key; equal exactly where a switch sees no difference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -365,13 +365,24 @@ impl Match {
     pub(crate) fn read_entries(reader: &mut Reader<'_>) -> Result<Self> {
         let mut out = Self::new();
         while !reader.is_empty() {
-            match read_entry(reader)? {
-                Entry::Known(entry) => out.insert(entry),
-                Entry::Opaque(bytes) => out.opaque.push(bytes),
-            }
+            out.read_one(reader)?;
         }
-        out.opaque.sort();
+        out.settle();
         Ok(out)
+    }
+
+    /// Reads one entry. When all are read, [`Match::settle`] brings them into order.
+    pub(crate) fn read_one(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        match read_entry(reader)? {
+            Entry::Known(entry) => self.insert(entry),
+            Entry::Opaque(bytes) => self.opaque.push(bytes),
+        }
+        Ok(())
+    }
+
+    /// Brings what is not understood into an order.
+    pub(crate) fn settle(&mut self) {
+        self.opaque.sort();
     }
 
     /// Reads entries that stand alone.
@@ -390,7 +401,7 @@ impl Match {
     }
 
     /// Writes the entries alone, in an order in which prerequisites come first.
-    pub(crate) fn write_entries(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write_entries(&self, out: &mut Writer) {
         for entry in &self.fields {
             write_entry(out, entry);
         }
@@ -419,7 +430,7 @@ impl Match {
     }
 
     /// Writes a `struct ofp_match` with its padding.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, out: &mut Writer) {
         let start = out.len();
         out.u16(1);
         out.u16(0);

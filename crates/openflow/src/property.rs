@@ -3,7 +3,7 @@
 //! The length counts the header and the value but not the padding to eight bytes.
 
 use crate::error::{Error, Result};
-use crate::wire::{Put, Reader};
+use crate::wire::{Reader, Writer};
 
 /// Goes through the properties that fill the rest of a message.
 pub(crate) struct Properties<'a, 'b> {
@@ -46,7 +46,7 @@ impl<'a> Iterator for Properties<'a, '_> {
 }
 
 /// Writes one property with its padding.
-pub(crate) fn put_property(out: &mut Vec<u8>, kind: u16, value: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn put_property(out: &mut Writer, kind: u16, value: impl FnOnce(&mut Writer)) {
     let start = out.len();
     out.u16(kind);
     out.u16(0);

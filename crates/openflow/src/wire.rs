@@ -1,16 +1,46 @@
 //! Reading and writing big-endian values: the only place where offsets are computed.
 
+use std::ops::{Deref, DerefMut};
+
 use crate::error::{Error, Result};
+use crate::version::Version;
 
 /// A cursor over received bytes. Every accessor fails rather than read past the end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
+    /// The version that the bytes are written in.
+    pub(crate) version: Version,
+    /// The subtype of the message if it is an extension, where it has a standard form as well; or zero.
+    pub(crate) extension: u32,
 }
 
 impl<'a> Reader<'a> {
+    /// A cursor over bytes of the newest version.
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes }
+        Self {
+            bytes,
+            version: Version::V15,
+            extension: 0,
+        }
+    }
+
+    /// A cursor over bytes of a version.
+    pub(crate) const fn of_version(bytes: &'a [u8], version: Version) -> Self {
+        Self {
+            bytes,
+            version,
+            extension: 0,
+        }
+    }
+
+    /// The same with other bytes.
+    pub(crate) const fn over<'b>(&self, bytes: &'b [u8]) -> Reader<'b> {
+        Reader {
+            bytes,
+            version: self.version,
+            extension: self.extension,
+        }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -37,7 +67,8 @@ impl<'a> Reader<'a> {
 
     /// A reader over the next `n` bytes, which this one skips.
     pub(crate) fn sub(&mut self, n: usize) -> Result<Self> {
-        self.take(n).map(Self::new)
+        let bytes = self.take(n)?;
+        Ok(self.over(bytes))
     }
 
     pub(crate) fn skip(&mut self, n: usize) -> Result<()> {
@@ -101,59 +132,114 @@ pub(crate) fn fixed_name(bytes: &[u8]) -> String {
     .collect()
 }
 
-/// A growing message.
-pub(crate) trait Put {
-    fn u8(&mut self, value: u8);
-    fn u16(&mut self, value: u16);
-    fn u32(&mut self, value: u32);
-    fn u64(&mut self, value: u64);
-    fn bytes(&mut self, value: &[u8]);
-    fn zeros(&mut self, n: usize);
-    /// The low `n` bytes of a number, big end first.
-    fn uint(&mut self, value: u128, n: usize);
-    /// Zeros until the part that begins at `start` is a multiple of eight bytes long.
-    fn pad8(&mut self, start: usize);
-    /// Writes the length of the part that begins at `start` into its two bytes at `at`. A part longer
-    /// than a length field can say is cut off by [`crate::message::Message::encode`], which refuses it.
-    fn patch_len(&mut self, at: usize, start: usize);
+/// A fixed field for a name: cut to its length, filled up with zeros.
+fn name_bytes(name: &str, length: usize) -> &[u8] {
+    &name.as_bytes()[..name.len().min(length)]
 }
 
-impl Put for Vec<u8> {
-    fn u8(&mut self, value: u8) {
-        self.push(value);
+/// A growing message.
+#[derive(Debug, Default)]
+pub(crate) struct Writer {
+    bytes: Vec<u8>,
+    /// The version to write.
+    pub(crate) version: Version,
+    /// What the version has no words for, if there is such a thing.
+    unsayable: Option<&'static str>,
+}
+
+impl Writer {
+    pub(crate) const fn new(version: Version) -> Self {
+        Self {
+            bytes: Vec::new(),
+            version,
+            unsayable: None,
+        }
     }
 
-    fn u16(&mut self, value: u16) {
-        self.extend_from_slice(&value.to_be_bytes());
+    /// A writer that appends to these bytes.
+    pub(crate) const fn behind(bytes: Vec<u8>, version: Version) -> Self {
+        Self {
+            bytes,
+            version,
+            unsayable: None,
+        }
     }
 
-    fn u32(&mut self, value: u32) {
-        self.extend_from_slice(&value.to_be_bytes());
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
-    fn u64(&mut self, value: u64) {
-        self.extend_from_slice(&value.to_be_bytes());
+    /// Notes that the version has no words for something. The first such thing is kept.
+    pub(crate) fn unsayable(&mut self, what: &'static str) {
+        self.unsayable.get_or_insert(what);
     }
 
-    fn bytes(&mut self, value: &[u8]) {
-        self.extend_from_slice(value);
+    /// What the version has no words for.
+    pub(crate) const fn first_unsayable(&self) -> Option<&'static str> {
+        self.unsayable
     }
 
-    fn zeros(&mut self, n: usize) {
-        self.resize(self.len() + n, 0);
+    pub(crate) fn u8(&mut self, value: u8) {
+        self.bytes.push(value);
     }
 
-    fn uint(&mut self, value: u128, n: usize) {
-        self.extend_from_slice(&value.to_be_bytes()[16 - n.min(16)..]);
+    pub(crate) fn u16(&mut self, value: u16) {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
     }
 
-    fn pad8(&mut self, start: usize) {
+    pub(crate) fn u32(&mut self, value: u32) {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
+    }
+
+    pub(crate) fn u64(&mut self, value: u64) {
+        self.bytes.extend_from_slice(&value.to_be_bytes());
+    }
+
+    pub(crate) fn bytes(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+    }
+
+    pub(crate) fn zeros(&mut self, n: usize) {
+        self.bytes.resize(self.bytes.len() + n, 0);
+    }
+
+    /// The low `n` bytes of a number, big end first.
+    pub(crate) fn uint(&mut self, value: u128, n: usize) {
+        self.bytes
+            .extend_from_slice(&value.to_be_bytes()[16 - n.min(16)..]);
+    }
+
+    /// A name in a field of `length` bytes.
+    pub(crate) fn name(&mut self, name: &str, length: usize) {
+        let name = name_bytes(name, length);
+        self.bytes(name);
+        self.zeros(length - name.len());
+    }
+
+    /// Zeros until the part that begins at `start` is a multiple of eight bytes long.
+    pub(crate) fn pad8(&mut self, start: usize) {
         let len = self.len() - start;
         self.zeros(len.next_multiple_of(8) - len);
     }
 
-    fn patch_len(&mut self, at: usize, start: usize) {
+    /// Writes the length of the part that begins at `start` into its two bytes at `at`. A part longer
+    /// than a length field can say is cut off by [`crate::message::Message::encode`], which refuses it.
+    pub(crate) fn patch_len(&mut self, at: usize, start: usize) {
         let len = u16::try_from(self.len() - start).unwrap_or(u16::MAX);
-        self[at..at + 2].copy_from_slice(&len.to_be_bytes());
+        self.bytes[at..at + 2].copy_from_slice(&len.to_be_bytes());
+    }
+}
+
+impl Deref for Writer {
+    type Target = Vec<u8>;
+
+    fn deref(&self) -> &Vec<u8> {
+        &self.bytes
+    }
+}
+
+impl DerefMut for Writer {
+    fn deref_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
     }
 }

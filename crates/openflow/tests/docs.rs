@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use openflow::Field;
+use openflow::message::{MessageCode, Space};
+use openflow::{Field, Message, Version};
 
 fn fields() -> String {
     let mut out = String::from(
@@ -48,25 +49,22 @@ fn actions() -> String {
     format!("{}\n", names.join(", "))
 }
 
-/// The lines of the table of messages in the source.
+/// The lines of the table of messages in the source: a number for each version.
 fn messages() -> String {
-    let mut out = String::from("| Type | Message | Says |\n|---|---|---|\n");
-    for line in include_str!("../src/message/mod.rs").lines() {
-        let line = line.trim();
-        let Some((number, rest)) = line.split_once(' ') else {
-            continue;
-        };
-        let Some((name, says)) = rest.split_once(" \"") else {
-            continue;
-        };
-        if number.parse::<u32>().is_ok() {
-            let name = name.split('(').next().unwrap_or(name);
-            let _ = writeln!(
-                out,
-                "| {number} | {name} | {} |",
-                says.trim_end_matches("\";")
-            );
+    let mut out =
+        String::from("| Message | Says | 1.0 | 1.3 | 1.4 | 1.5 |\n|---|---|---|---|---|---|\n");
+    for info in Message::TABLE {
+        let _ = write!(out, "| {} | {} |", info.name, info.says);
+        for version in Version::ALL {
+            let has = |code: &&MessageCode| (code.first..=code.last).contains(&version);
+            let number = info.codes.iter().find(has).map(|code| match code.space {
+                Space::Standard => code.number.to_string(),
+                Space::Nicira => format!("N{}", code.number),
+                Space::Onf => format!("O{}", code.number),
+            });
+            let _ = write!(out, " {} |", number.unwrap_or_default());
         }
+        out.push('\n');
     }
     out
 }

@@ -6,13 +6,14 @@ use generators::{actions, field_value, flow, group, matches};
 use openflow::message::multipart::{FlowCounters, FlowDesc, FlowQuery, Part, TableStats};
 use openflow::message::{
     AsyncConfig, BundleAdd, BundleControl, BundleControlKind, BundleFlags, CtFlushZone,
-    ErrorMessage, Features, FlowMod, FlowRemoved, GroupCommand, GroupMod, Hello, Meter, MeterBand,
-    MeterCommand, MeterMod, MultipartReply, MultipartRequest, PacketIn, PacketInStandard,
-    PacketOut, PortDesc, PortReason, PortStatus, Role, RoleMessage, SetControllerId,
-    SetPacketInFormat, SwitchConfig, TlvMap, TlvTable, TlvTableMod,
+    ErrorMessage, Features, FlowMod, FlowRemoved, GroupCommand, GroupMod, Hello, LinkFeatures,
+    Meter, MeterBand, MeterCommand, MeterMod, MultipartReply, MultipartRequest, PacketIn,
+    PacketInStandard, PacketOut, PortConfig, PortDesc, PortReason, PortState, PortStatus,
+    RemovedReason, Role, RoleMessage, SetControllerId, SetPacketInFormat, SwitchConfig, TlvMap,
+    TlvTable, TlvTableMod,
 };
 use openflow::session::{Config, Session};
-use openflow::{Action, Field, FieldValue, Flow, Group, Match, Message, Port};
+use openflow::{Action, Field, FieldValue, Flow, Group, Match, Message, Port, Version};
 use proptest::prelude::*;
 use std::time::Instant;
 
@@ -21,9 +22,14 @@ fn port() -> PortDesc {
         number: Port(7),
         address: [1, 2, 3, 4, 5, 6],
         name: "eth0".to_owned(),
-        config: 1,
-        state: 4,
-        properties: [0, 0, 0, 8, 0, 0, 0, 0].into(),
+        config: PortConfig::DOWN,
+        state: PortState::LIVE,
+        link: Some(LinkFeatures {
+            current: 0x840,
+            max_speed: 7,
+            ..LinkFeatures::default()
+        }),
+        other: vec![(9, [1, 2, 3, 4].into())],
     }
 }
 
@@ -54,12 +60,14 @@ fn small() -> Vec<Message> {
     vec![
         Message::Hello(Hello::default()),
         Message::Error(ErrorMessage {
+            version: Version::V15,
             kind: 1,
             code: 6,
             experimenter: None,
             data: data.clone(),
         }),
         Message::Error(ErrorMessage {
+            version: Version::V15,
             kind: 0xffff,
             code: 4,
             experimenter: Some(0x2320),
@@ -74,6 +82,7 @@ fn small() -> Vec<Message> {
             tables: 3,
             auxiliary: 4,
             capabilities: 5,
+            ..Features::default()
         }),
         Message::GetConfigRequest,
         Message::Config(SwitchConfig {
@@ -94,7 +103,7 @@ fn small() -> Vec<Message> {
         ask(MultipartRequest::Meters(Meter::ALL)),
         ask(MultipartRequest::Ports(Port::ANY)),
         ask(MultipartRequest::Unknown {
-            kind: 11,
+            kind: 77,
             flags: 1,
             body: data.clone(),
         }),
@@ -103,11 +112,12 @@ fn small() -> Vec<Message> {
             active: 2,
             lookups: 3,
             matched: 4,
+            old: None,
         }])),
         reply(Part::Meters(vec![meter.clone(), Meter::default()])),
         reply(Part::Ports(vec![port(), port()])),
         reply(Part::Unknown {
-            kind: 0,
+            kind: 78,
             body: data.clone(),
         }),
         Message::BarrierRequest,
@@ -222,7 +232,11 @@ fn message() -> impl Strategy<Value = Message> {
                 };
                 let flows = flows
                     .into_iter()
-                    .map(|flow| FlowDesc { flow, counters })
+                    .map(|flow| FlowDesc {
+                        flow,
+                        counters,
+                        hard_age: None,
+                    })
                     .collect();
                 Message::MultipartReply(MultipartReply {
                     more: false,
@@ -250,6 +264,7 @@ fn message() -> impl Strategy<Value = Message> {
             Message::FlowRemoved(FlowRemoved {
                 key: flow.key,
                 cookie: 3,
+                reason: RemovedReason::Eviction,
                 ..FlowRemoved::default()
             })
         }),

@@ -5,7 +5,7 @@ use super::{Action, Bundle, BundleAlgorithm, Controller, HashFields, Multipath, 
 use crate::error::Result;
 use crate::port::Port;
 use crate::property::{Properties, put_property};
-use crate::wire::{Put, Reader};
+use crate::wire::{Reader, Writer};
 
 pub(super) fn read_dec_ttl(body: &mut Reader<'_>) -> Result<Action> {
     let count = body.u16()?;
@@ -126,7 +126,7 @@ pub(super) fn read_controller2(body: &mut Reader<'_>) -> Result<Action> {
     Ok(Action::Controller(Box::new(controller)))
 }
 
-fn write_controller(out: &mut Vec<u8>, controller: &Controller) {
+fn write_controller(out: &mut Writer, controller: &Controller) {
     let default = Controller::default();
     extended(out, nicira::CONTROLLER2, |out| {
         out.zeros(6);
@@ -156,7 +156,7 @@ fn write_controller(out: &mut Vec<u8>, controller: &Controller) {
     });
 }
 
-fn write_sample(out: &mut Vec<u8>, sample: &Sample) {
+fn write_sample(out: &mut Writer, sample: &Sample) {
     let subtype = match (sample.direction, sample.port) {
         (0, None) => nicira::SAMPLE,
         (0, Some(_)) => nicira::SAMPLE2,
@@ -175,7 +175,7 @@ fn write_sample(out: &mut Vec<u8>, sample: &Sample) {
     });
 }
 
-fn write_bundle(out: &mut Vec<u8>, bundle: &Bundle) {
+fn write_bundle(out: &mut Writer, bundle: &Bundle) {
     let load = bundle.destination.is_some();
     extended(
         out,
@@ -204,7 +204,7 @@ fn write_bundle(out: &mut Vec<u8>, bundle: &Bundle) {
     );
 }
 
-fn write_multipath(out: &mut Vec<u8>, multipath: &Multipath) {
+fn write_multipath(out: &mut Writer, multipath: &Multipath) {
     extended(out, nicira::MULTIPATH, |out| {
         out.u16(multipath.fields.0);
         out.u16(multipath.basis);
@@ -219,7 +219,7 @@ fn write_multipath(out: &mut Vec<u8>, multipath: &Multipath) {
 }
 
 /// Writes one of the actions of this file.
-pub(super) fn write(out: &mut Vec<u8>, action: &Action) {
+pub(super) fn write(out: &mut Writer, action: &Action) {
     match action {
         Action::Controller(controller) => write_controller(out, controller),
         Action::Sample(sample) => write_sample(out, sample),

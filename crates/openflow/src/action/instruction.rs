@@ -1,15 +1,19 @@
 //! Instructions, which hold a flow's actions (OpenFlow 1.5, section 7.2.5).
 
 use super::Action;
-use super::wire::{read_actions, write_actions};
+use super::wire::{read_actions, write_action, write_actions};
 use crate::error::{Error, Result};
-use crate::wire::{Put, Reader};
+use crate::matching::Match;
+use crate::version::Version;
+use crate::wire::{Reader, Writer};
 
 const GOTO_TABLE: u16 = 1;
 const WRITE_METADATA: u16 = 2;
 const WRITE_ACTIONS: u16 = 3;
 const APPLY_ACTIONS: u16 = 4;
 const CLEAR_ACTIONS: u16 = 5;
+/// An instruction before OpenFlow 1.5, where it became an action.
+const METER: u16 = 6;
 
 /// The place of an instruction in the order in which a switch executes them.
 pub(crate) const fn rank(action: &Action) -> u8 {
@@ -37,7 +41,7 @@ pub(crate) fn read_instructions(reader: &mut Reader<'_>) -> Result<Vec<Action>> 
             });
         }
         let bytes = reader.take(length)?;
-        let mut body = Reader::new(&bytes[4..]);
+        let mut body = reader.over(&bytes[4..]);
         match kind {
             GOTO_TABLE => out.push(Action::GotoTable(body.u8()?)),
             WRITE_METADATA => {
@@ -56,6 +60,8 @@ pub(crate) fn read_instructions(reader: &mut Reader<'_>) -> Result<Vec<Action>> 
                 out.extend(read_actions(&mut body)?);
             }
             CLEAR_ACTIONS => out.push(Action::ClearActions),
+            // It comes before any action, wherever it stands.
+            METER if reader.version != Version::V15 => out.insert(0, Action::Meter(body.u32()?)),
             _ => out.push(Action::UnknownInstruction(bytes.into())),
         }
     }
@@ -63,7 +69,30 @@ pub(crate) fn read_instructions(reader: &mut Reader<'_>) -> Result<Vec<Action>> 
     Ok(out)
 }
 
-fn instruction(out: &mut Vec<u8>, kind: u16, body: impl FnOnce(&mut Vec<u8>)) {
+/// Reads the actions of a flow where there are no instructions, as in OpenFlow 1.0. The match says what
+/// the older actions mean that speak of "the port" or of a VLAN that may be missing.
+pub(crate) fn read_flow_actions(reader: &mut Reader<'_>, matches: &Match) -> Result<Vec<Action>> {
+    let mut out = read_actions(reader)?;
+    super::old::settle(&mut out, matches);
+    out.sort_by_key(rank);
+    Ok(out)
+}
+
+/// Writes them.
+pub(crate) fn write_flow_actions(out: &mut Writer, actions: &[Action]) {
+    for action in actions {
+        match action {
+            Action::GotoTable(table) => write_action(out, &Action::resubmit(*table)),
+            Action::WriteMetadata { .. } => write_action(out, action),
+            Action::ClearActions => out.unsayable("clear_actions"),
+            Action::WriteActions(_) => out.unsayable("write_actions"),
+            Action::UnknownInstruction(_) => out.unsayable("an instruction"),
+            action => write_action(out, action),
+        }
+    }
+}
+
+fn instruction(out: &mut Writer, kind: u16, body: impl FnOnce(&mut Writer)) {
     let start = out.len();
     out.u16(kind);
     out.u16(0);
@@ -73,7 +102,13 @@ fn instruction(out: &mut Vec<u8>, kind: u16, body: impl FnOnce(&mut Vec<u8>)) {
 }
 
 /// Writes a flow's actions as instructions. A flow that drops has none.
-pub(crate) fn write_instructions(out: &mut Vec<u8>, actions: &[Action]) {
+pub(crate) fn write_instructions(out: &mut Writer, actions: &[Action]) {
+    let mut actions = actions;
+    if let (Version::V13 | Version::V14, [Action::Meter(meter), rest @ ..]) = (out.version, actions)
+    {
+        instruction(out, METER, |out| out.u32(*meter));
+        actions = rest;
+    }
     if actions.iter().any(|action| rank(action) == 0) {
         instruction(out, APPLY_ACTIONS, |out| {
             out.zeros(4);

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::field::{Subfield, ones};
-use crate::wire::{Put, Reader};
+use crate::wire::{Reader, Writer};
 
 const CT_COMMIT: u16 = 1;
 const CT_FORCE: u16 = 1 << 1;
@@ -41,7 +41,7 @@ pub(super) fn read_ct(body: &mut Reader<'_>, depth: usize) -> Result<Action> {
     })))
 }
 
-pub(super) fn write_ct(out: &mut Vec<u8>, ct: &Ct) {
+pub(super) fn write_ct(out: &mut Writer, ct: &Ct) {
     extended(out, nicira::CT, |out| {
         let commit = if ct.commit { CT_COMMIT } else { 0 };
         let force = if ct.force { CT_FORCE } else { 0 };
@@ -117,7 +117,7 @@ pub(super) fn read_nat(body: &mut Reader<'_>) -> Result<Action> {
     })))
 }
 
-pub(super) fn write_nat(out: &mut Vec<u8>, nat: &Nat) {
+pub(super) fn write_nat(out: &mut Writer, nat: &Nat) {
     let direction = match nat.direction {
         Some(NatDirection::Source) => NAT_SOURCE,
         Some(NatDirection::Destination) => NAT_DESTINATION,
@@ -125,7 +125,7 @@ pub(super) fn write_nat(out: &mut Vec<u8>, nat: &Nat) {
     };
     let flag = |set: bool, bit: u16| if set { bit } else { 0 };
     let mut present = 0;
-    let mut range = Vec::new();
+    let mut range = Writer::default();
     match nat.range {
         Some(NatRange::V4(min, max)) => {
             present |= HAS_V4_MIN | flag(max.is_some(), HAS_V4_MAX);
@@ -237,7 +237,7 @@ fn read_spec_field(body: &mut Reader<'_>, bits: u16) -> Result<Subfield> {
     })
 }
 
-pub(super) fn write_learn(out: &mut Vec<u8>, learn: &Learn) {
+pub(super) fn write_learn(out: &mut Writer, learn: &Learn) {
     let limited = learn.limit != 0 || learn.result.is_some();
     let start = begin_nicira(
         out,
@@ -275,7 +275,7 @@ pub(super) fn write_learn(out: &mut Vec<u8>, learn: &Learn) {
     finish(out, start);
 }
 
-fn write_spec(out: &mut Vec<u8>, spec: &LearnSpec) {
+fn write_spec(out: &mut Writer, spec: &LearnSpec) {
     let source = match spec.source {
         LearnSource::Field(_) => 0,
         LearnSource::Value(_) => SPEC_VALUE,

@@ -7,15 +7,20 @@
 use crate::field::{Field, FieldValue, IntoValue, Subfield};
 use crate::port::Port;
 
+mod encap;
 mod extra;
 mod instruction;
 mod large;
+mod old;
 mod types;
 mod wire;
 
-pub(crate) use instruction::{rank, read_instructions, write_instructions};
+pub(crate) use instruction::{
+    rank, read_flow_actions, read_instructions, write_flow_actions, write_instructions,
+};
 pub(crate) use wire::{read_actions, write_actions};
 
+pub use encap::{Encap, EncapProperty, Header};
 pub use types::{
     Bundle, BundleAlgorithm, Controller, Ct, CtZone, HashFields, Learn, LearnSource, LearnSpec,
     LearnTarget, Multipath, Nat, NatDirection, NatRange, Sample,
@@ -139,6 +144,16 @@ pub enum Action {
     DeleteField(Field),
     /// Decrement the time to live of a network service header.
     DecNshTtl,
+    /// Put a header before the packet.
+    Encap(Box<Encap>),
+    /// Take the outermost header away. `None` leaves it to the switch to see what is behind it; otherwise
+    /// this is what is there, as `packet_type` says it.
+    Decap(Option<u32>),
+    /// Set the VLAN identifier, with a header added where there is none: OpenFlow 1.0 alone has it. It
+    /// stands only where the flow's match leaves open which of the two it does.
+    ModVlanVid(u16),
+    /// The same for the priority.
+    ModVlanPcp(u8),
     /// Instruction: empty the action set.
     ClearActions,
     /// Instruction: add to the action set.
@@ -223,9 +238,9 @@ impl Action {
 /// Actions in bytes, as they stand in messages. Instructions among them are left out.
 #[must_use]
 pub fn encode(actions: &[Action]) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = crate::wire::Writer::new(crate::Version::V15);
     write_actions(&mut out, actions);
-    out
+    out.into_bytes()
 }
 
 /// Reads what [`encode`] wrote.

@@ -4,43 +4,47 @@
 //! type 0xffff, Nicira's number and a subtype. An action whose arguments do not make sense is kept as
 //! [`Action::Unknown`]; only a length that contradicts the bytes is an error.
 
-use super::{Action, extra, large};
-use crate::NICIRA;
+use super::{Action, encap, extra, large, old};
 use crate::error::{Error, Result};
 use crate::field::{
     Entry, Field, FieldValue, Subfield, read_entry, read_header, write_entry, write_header,
 };
 use crate::port::Port;
-use crate::wire::{Put, Reader};
+use crate::version::Version;
+use crate::wire::{Reader, Writer};
+use crate::{NICIRA, ONF};
 
 /// How deep actions may contain actions. Open vSwitch itself stops at about this depth when it
 /// executes them.
 const MAX_DEPTH: usize = 16;
 
 /// The standard actions, by type.
-mod standard {
-    pub(super) const OUTPUT: u16 = 0;
-    pub(super) const DEC_MPLS_TTL: u16 = 16;
-    pub(super) const PUSH_VLAN: u16 = 17;
-    pub(super) const POP_VLAN: u16 = 18;
-    pub(super) const SET_MPLS_TTL: u16 = 15;
-    pub(super) const PUSH_MPLS: u16 = 19;
-    pub(super) const POP_MPLS: u16 = 20;
-    pub(super) const SET_QUEUE: u16 = 21;
-    pub(super) const GROUP: u16 = 22;
-    pub(super) const SET_TTL: u16 = 23;
-    pub(super) const DEC_TTL: u16 = 24;
-    pub(super) const SET_FIELD: u16 = 25;
-    pub(super) const COPY_FIELD: u16 = 28;
-    pub(super) const METER: u16 = 29;
-    pub(super) const EXPERIMENTER: u16 = 0xffff;
+pub(super) mod standard {
+    pub(in super::super) const OUTPUT: u16 = 0;
+    pub(in super::super) const DEC_MPLS_TTL: u16 = 16;
+    pub(in super::super) const PUSH_VLAN: u16 = 17;
+    pub(in super::super) const POP_VLAN: u16 = 18;
+    pub(in super::super) const SET_MPLS_TTL: u16 = 15;
+    pub(in super::super) const PUSH_MPLS: u16 = 19;
+    pub(in super::super) const POP_MPLS: u16 = 20;
+    pub(in super::super) const SET_QUEUE: u16 = 21;
+    pub(in super::super) const GROUP: u16 = 22;
+    pub(in super::super) const SET_TTL: u16 = 23;
+    pub(in super::super) const DEC_TTL: u16 = 24;
+    pub(in super::super) const SET_FIELD: u16 = 25;
+    pub(in super::super) const COPY_FIELD: u16 = 28;
+    pub(in super::super) const METER: u16 = 29;
+    pub(in super::super) const EXPERIMENTER: u16 = 0xffff;
 }
 
 /// The extensions, by subtype.
 pub(super) mod nicira {
     pub(in super::super) const RESUBMIT: u16 = 1;
     pub(in super::super) const SET_TUNNEL: u16 = 2;
+    pub(in super::super) const SET_QUEUE: u16 = 4;
     pub(in super::super) const POP_QUEUE: u16 = 5;
+    pub(in super::super) const REG_MOVE: u16 = 6;
+    pub(in super::super) const REG_LOAD: u16 = 7;
     pub(in super::super) const NOTE: u16 = 8;
     pub(in super::super) const SET_TUNNEL64: u16 = 9;
     pub(in super::super) const MULTIPATH: u16 = 10;
@@ -49,12 +53,24 @@ pub(super) mod nicira {
     pub(in super::super) const RESUBMIT_TABLE: u16 = 14;
     pub(in super::super) const LEARN: u16 = 16;
     pub(in super::super) const EXIT: u16 = 17;
+    pub(in super::super) const DEC_TTL: u16 = 18;
     pub(in super::super) const FIN_TIMEOUT: u16 = 19;
     pub(in super::super) const CONTROLLER: u16 = 20;
     pub(in super::super) const DEC_TTL_TO: u16 = 21;
+    pub(in super::super) const WRITE_METADATA: u16 = 22;
+    pub(in super::super) const PUSH_MPLS: u16 = 23;
+    pub(in super::super) const POP_MPLS: u16 = 24;
+    pub(in super::super) const SET_MPLS_TTL: u16 = 25;
+    pub(in super::super) const DEC_MPLS_TTL: u16 = 26;
     pub(in super::super) const PUSH: u16 = 27;
     pub(in super::super) const POP: u16 = 28;
     pub(in super::super) const SAMPLE: u16 = 29;
+    pub(in super::super) const SET_MPLS_LABEL: u16 = 30;
+    pub(in super::super) const SET_MPLS_TC: u16 = 31;
+    pub(in super::super) const REG_LOAD2: u16 = 33;
+    pub(in super::super) const GROUP: u16 = 40;
+    pub(in super::super) const ENCAP: u16 = 46;
+    pub(in super::super) const DECAP: u16 = 47;
     pub(in super::super) const OUTPUT_REG: u16 = 15;
     pub(in super::super) const OUTPUT_REG2: u16 = 32;
     pub(in super::super) const CONJUNCTION: u16 = 34;
@@ -94,16 +110,27 @@ pub(super) fn read_nested(reader: &mut Reader<'_>, depth: usize) -> Result<Vec<A
             });
         }
         let bytes = reader.take(length)?;
-        let mut body = Reader::new(&bytes[4..]);
-        out.push(
-            read_body(kind, &mut body, depth).unwrap_or_else(|_| Action::Unknown(bytes.into())),
-        );
+        let mut body = reader.over(&bytes[4..]);
+        let before = out.len();
+        if read_body(kind, &mut body, depth, &mut out).is_err() {
+            out.truncate(before);
+            out.push(Action::Unknown(bytes.into()));
+        }
     }
     Ok(out)
 }
 
-/// Reads the arguments of one action. An error means "keep it as it is".
-fn read_body(kind: u16, body: &mut Reader<'_>, depth: usize) -> Result<Action> {
+/// Reads the arguments of one action, which older versions may say as several. An error means "keep it
+/// as it is".
+fn read_body(kind: u16, body: &mut Reader<'_>, depth: usize, out: &mut Vec<Action>) -> Result<()> {
+    if body.version == Version::V10 && kind != standard::EXPERIMENTER {
+        return old::read_10(kind, body, out);
+    }
+    out.push(read_one(kind, body, depth)?);
+    Ok(())
+}
+
+fn read_one(kind: u16, body: &mut Reader<'_>, depth: usize) -> Result<Action> {
     Ok(match kind {
         standard::OUTPUT => {
             let port = Port(body.u32()?);
@@ -127,14 +154,14 @@ fn read_body(kind: u16, body: &mut Reader<'_>, depth: usize) -> Result<Action> {
         },
         standard::COPY_FIELD => read_copy(body)?,
         standard::METER => Action::Meter(body.u32()?),
-        standard::EXPERIMENTER => {
-            let experimenter = body.u32()?;
-            if experimenter != NICIRA {
-                return Err(unknown("experimenter", experimenter));
+        standard::EXPERIMENTER => match body.u32()? {
+            NICIRA => {
+                let subtype = body.u16()?;
+                read_nicira(subtype, body, depth)?
             }
-            let subtype = body.u16()?;
-            read_nicira(subtype, body, depth)?
-        }
+            ONF => old::read_onf(body)?,
+            other => return Err(unknown("experimenter", other)),
+        },
         _ => return Err(unknown("action", kind.into())),
     })
 }
@@ -228,7 +255,9 @@ fn read_nicira(subtype: u16, body: &mut Reader<'_>, depth: usize) -> Result<Acti
         nicira::NAT => large::read_nat(body)?,
         nicira::LEARN => large::read_learn(body, false)?,
         nicira::LEARN2 => large::read_learn(body, true)?,
-        _ => return Err(unknown("subtype", subtype.into())),
+        nicira::ENCAP => encap::read_encap(body)?,
+        nicira::DECAP => encap::read_decap(body)?,
+        _ => old::read_nicira(subtype, body)?,
     })
 }
 
@@ -286,20 +315,20 @@ fn read_stack(body: &mut Reader<'_>) -> Result<Subfield> {
 }
 
 /// Writes actions one after the other. Instructions among them are left out.
-pub(crate) fn write_actions(out: &mut Vec<u8>, actions: &[Action]) {
+pub(crate) fn write_actions(out: &mut Writer, actions: &[Action]) {
     for action in actions {
         write_action(out, action);
     }
 }
 
-pub(super) fn begin(out: &mut Vec<u8>, kind: u16) -> usize {
+pub(super) fn begin(out: &mut Writer, kind: u16) -> usize {
     let start = out.len();
     out.u16(kind);
     out.u16(0);
     start
 }
 
-pub(super) fn begin_nicira(out: &mut Vec<u8>, subtype: u16) -> usize {
+pub(super) fn begin_nicira(out: &mut Writer, subtype: u16) -> usize {
     let start = begin(out, standard::EXPERIMENTER);
     out.u32(NICIRA);
     out.u16(subtype);
@@ -307,13 +336,13 @@ pub(super) fn begin_nicira(out: &mut Vec<u8>, subtype: u16) -> usize {
 }
 
 /// Pads the action that begins at `start` and sets its length.
-pub(super) fn finish(out: &mut Vec<u8>, start: usize) {
+pub(super) fn finish(out: &mut Writer, start: usize) {
     out.pad8(start);
     out.patch_len(start + 2, start);
 }
 
 /// Writes the header that names a field.
-pub(super) fn write_field(out: &mut Vec<u8>, field: Subfield) {
+pub(super) fn write_field(out: &mut Writer, field: Subfield) {
     let bytes = if field.field.is_variable() {
         usize::from(field.offset + field.bits)
             .div_ceil(32)
@@ -325,8 +354,14 @@ pub(super) fn write_field(out: &mut Vec<u8>, field: Subfield) {
     write_header(out, field.field, false, bytes);
 }
 
-fn write_action(out: &mut Vec<u8>, action: &Action) {
+pub(super) fn write_action(out: &mut Writer, action: &Action) {
+    if out.version != Version::V15 && old::write(out, action) {
+        return;
+    }
     match action {
+        Action::ModVlanVid(_) | Action::ModVlanPcp(_) => {
+            out.unsayable("mod_vlan; say push_vlan and set_field, or set_field alone");
+        }
         Action::Output { port, max_len } => plain(out, standard::OUTPUT, |out| {
             out.u32(port.0);
             out.u16(*max_len);
@@ -363,7 +398,7 @@ fn write_action(out: &mut Vec<u8>, action: &Action) {
     }
 }
 
-fn write_extension(out: &mut Vec<u8>, action: &Action) {
+fn write_extension(out: &mut Writer, action: &Action) {
     match action {
         Action::Resubmit { in_port, table, ct } => {
             let subtype = match (table, ct) {
@@ -428,6 +463,14 @@ fn write_extension(out: &mut Vec<u8>, action: &Action) {
                 write_padded(out, field.whole(), 14);
             });
         }
+        Action::Encap(header) => {
+            extended(out, nicira::ENCAP, |out| encap::write_encap(out, header));
+        }
+        Action::Decap(packet_type) => {
+            extended(out, nicira::DECAP, |out| {
+                encap::write_decap(out, *packet_type)
+            });
+        }
         Action::Ct(ct) => large::write_ct(out, ct),
         Action::Nat(nat) => large::write_nat(out, nat),
         Action::Learn(learn) => large::write_learn(out, learn),
@@ -435,19 +478,19 @@ fn write_extension(out: &mut Vec<u8>, action: &Action) {
     }
 }
 
-fn plain(out: &mut Vec<u8>, kind: u16, body: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn plain(out: &mut Writer, kind: u16, body: impl FnOnce(&mut Writer)) {
     let start = begin(out, kind);
     body(out);
     finish(out, start);
 }
 
-pub(super) fn extended(out: &mut Vec<u8>, subtype: u16, body: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn extended(out: &mut Writer, subtype: u16, body: impl FnOnce(&mut Writer)) {
     let start = begin_nicira(out, subtype);
     body(out);
     finish(out, start);
 }
 
-fn write_stack(out: &mut Vec<u8>, field: Subfield) {
+fn write_stack(out: &mut Writer, field: Subfield) {
     let start = out.len();
     out.u16(field.offset);
     write_field(out, field);
@@ -456,14 +499,14 @@ fn write_stack(out: &mut Vec<u8>, field: Subfield) {
 }
 
 /// Writes the header that names a field into a place of `room` bytes.
-fn write_padded(out: &mut Vec<u8>, field: Subfield, room: usize) {
+fn write_padded(out: &mut Writer, field: Subfield, room: usize) {
     let start = out.len();
     write_field(out, field);
     out.zeros((start + room).saturating_sub(out.len()));
 }
 
 /// A field written into a place that holds just four bytes.
-pub(super) fn write_short_field(out: &mut Vec<u8>, field: Option<Subfield>) {
+pub(super) fn write_short_field(out: &mut Writer, field: Option<Subfield>) {
     match field {
         Some(field) => write_field(out, field),
         None => out.u32(0),

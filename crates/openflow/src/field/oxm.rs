@@ -2,7 +2,7 @@
 
 use super::{Class, Field, FieldValue};
 use crate::error::Result;
-use crate::wire::{Put, Reader};
+use crate::wire::{Reader, Writer};
 
 /// An entry of a match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) fn read_header(reader: &mut Reader<'_>) -> Result<Header> {
 }
 
 /// Writes the header that names `field` for a value of `bytes` bytes.
-pub(crate) fn write_header(out: &mut Vec<u8>, field: Field, has_mask: bool, bytes: usize) {
+pub(crate) fn write_header(out: &mut Writer, field: Field, has_mask: bool, bytes: usize) {
     let (class, number) = field.code();
     let (class, experimenter) = class.code();
     let payload = if has_mask { 2 * bytes } else { bytes };
@@ -99,7 +99,7 @@ pub(crate) fn read_entry(reader: &mut Reader<'_>) -> Result<Entry> {
 }
 
 /// Writes one entry, without a mask where the value is exact.
-pub(crate) fn write_entry(out: &mut Vec<u8>, entry: &FieldValue) {
+pub(crate) fn write_entry(out: &mut Writer, entry: &FieldValue) {
     let (field, mask) = (entry.field(), entry.mask());
     let bytes = width(field, mask);
     let exact = if field.is_variable() {

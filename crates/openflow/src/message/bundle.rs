@@ -2,7 +2,8 @@
 
 use super::{Body, HEADER, Message};
 use crate::error::{Error, Result};
-use crate::wire::{Put, Reader};
+use crate::version::Version;
+use crate::wire::{Reader, Writer};
 
 /// How a bundle takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -91,7 +92,7 @@ impl Body for BundleControl {
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
         out.u32(self.id);
         out.u16(self.kind.code());
         out.u16(self.flags.0);
@@ -111,7 +112,13 @@ pub struct BundleAdd {
 
 impl BundleAdd {
     /// How many bytes a message gains by standing in a bundle.
-    pub const OVERHEAD: usize = HEADER + 8;
+    #[must_use]
+    pub const fn overhead(version: Version) -> usize {
+        match version {
+            Version::V10 | Version::V13 => HEADER + 16,
+            Version::V14 | Version::V15 => HEADER + 8,
+        }
+    }
 
     /// The message inside.
     ///
@@ -144,7 +151,7 @@ impl Body for BundleAdd {
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
         out.u32(self.id);
         out.zeros(2);
         out.u16(self.flags.0);

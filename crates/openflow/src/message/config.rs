@@ -2,7 +2,7 @@
 
 use super::Body;
 use crate::error::Result;
-use crate::wire::{Put, Reader};
+use crate::wire::{Reader, Writer};
 
 /// How a switch is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +21,7 @@ impl Body for SwitchConfig {
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
         out.u16(self.flags);
         out.u16(self.miss_send_len);
     }

@@ -2,16 +2,22 @@
 
 use std::fmt;
 
-use super::{Body, error_names};
-use crate::NICIRA;
+use super::{Body, Message, Space, error_table};
 use crate::error::Result;
-use crate::wire::{Put, Reader};
+use crate::version::Version;
+use crate::wire::{Reader, Writer};
+use crate::{NICIRA, ONF};
 
+/// The type of an extension's errors.
 const EXPERIMENTER: u16 = 0xffff;
+/// The same in OpenFlow 1.0, where Nicira's errors have a type of their own.
+const VENDOR_10: u16 = 0xb0c2;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorMessage {
+    /// The version in which type and code have their meaning.
+    pub version: Version,
     /// The type.
     pub kind: u16,
     /// The code within the type.
@@ -23,14 +29,43 @@ pub struct ErrorMessage {
 }
 
 impl ErrorMessage {
+    /// The error of this name, such as `OFPBMC_BAD_PREREQ`, about a request. `None` if the version has
+    /// no such error.
+    #[must_use]
+    pub fn named(version: Version, name: &str, request: &[u8]) -> Option<Self> {
+        let (space, kind, code) = error_table::numbers(version, name)?;
+        let experimenter = match space {
+            Space::Standard => None,
+            Space::Nicira => Some(NICIRA),
+            Space::Onf => Some(ONF),
+        };
+        Some(Self {
+            version,
+            kind: match experimenter {
+                Some(_) if version != Version::V10 => EXPERIMENTER,
+                _ => kind,
+            },
+            code,
+            experimenter,
+            data: request[..request.len().min(64)].into(),
+        })
+    }
+
     /// The error's name, such as `OFPBMC_BAD_PREREQ`.
     #[must_use]
     pub fn name(&self) -> Option<&'static str> {
-        match self.experimenter {
-            None => error_names::standard(self.kind, self.code),
-            Some(NICIRA) => error_names::nicira(self.code),
-            Some(_) => None,
-        }
+        let space = match self.experimenter {
+            None => Space::Standard,
+            Some(NICIRA) => Space::Nicira,
+            Some(ONF) => Space::Onf,
+            Some(_) => return None,
+        };
+        let kind = match space {
+            Space::Standard => self.kind,
+            _ if self.version == Version::V10 => self.kind,
+            _ => 0,
+        };
+        error_table::name(self.version, space, kind, self.code)
     }
 
     /// Type and transaction number of the refused request, if enough of it came back.
@@ -40,6 +75,21 @@ impl ErrorMessage {
         let kind = reader.skip(1).and_then(|()| reader.u8()).ok()?;
         let xid = reader.skip(2).and_then(|()| reader.u32()).ok()?;
         Some((kind, xid))
+    }
+
+    /// The refused request, if all of it came back. A switch sends at least its first 64 bytes.
+    #[must_use]
+    pub fn refused(&self) -> Option<Message> {
+        let length = self.data.get(2..4)?;
+        let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+        let bytes = self.data.get(..length)?;
+        Message::decode(bytes).ok().map(|(_, message)| message)
+    }
+
+    /// The name of the refused request's type, if its beginning came back.
+    #[must_use]
+    pub fn refused_kind(&self) -> Option<&'static str> {
+        Message::kind_of(&self.data).map(|info| info.name)
     }
 }
 
@@ -55,14 +105,21 @@ impl fmt::Display for ErrorMessage {
 
 impl Body for ErrorMessage {
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        let kind = reader.u16()?;
-        let code = reader.u16()?;
-        let experimenter = if kind == EXPERIMENTER {
-            Some(reader.u32()?)
-        } else {
-            None
+        let version = reader.version;
+        let mut kind = reader.u16()?;
+        let mut code = reader.u16()?;
+        let experimenter = match (version, kind) {
+            (Version::V10, VENDOR_10) => {
+                let experimenter = reader.u32()?;
+                (kind, code) = (reader.u16()?, reader.u16()?);
+                Some(experimenter)
+            }
+            (Version::V10, _) => None,
+            (_, EXPERIMENTER) => Some(reader.u32()?),
+            _ => None,
         };
         Ok(Self {
+            version,
             kind,
             code,
             experimenter,
@@ -70,15 +127,24 @@ impl Body for ErrorMessage {
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        out.u16(if self.experimenter.is_some() {
-            EXPERIMENTER
-        } else {
-            self.kind
-        });
-        out.u16(self.code);
-        if let Some(experimenter) = self.experimenter {
-            out.u32(experimenter);
+    fn write(&self, out: &mut Writer) {
+        match self.experimenter {
+            Some(experimenter) if out.version == Version::V10 => {
+                out.u16(VENDOR_10);
+                out.u16(0);
+                out.u32(experimenter);
+                out.u16(self.kind);
+                out.u16(self.code);
+            }
+            Some(experimenter) => {
+                out.u16(EXPERIMENTER);
+                out.u16(self.code);
+                out.u32(experimenter);
+            }
+            None => {
+                out.u16(self.kind);
+                out.u16(self.code);
+            }
         }
         out.bytes(&self.data);
     }

@@ -1,13 +1,15 @@
 //! A change of flows (OpenFlow 1.5, section 7.3.4.2).
 
 use super::Body;
-use crate::action::{read_instructions, write_instructions};
+use super::match10::{read_fixed, read_nxm, write_nxm};
+use crate::action::{read_flow_actions, read_instructions, write_flow_actions, write_instructions};
 use crate::error::{Error, Result};
 use crate::flow::{Flow, FlowFlags, FlowKey};
 use crate::group::Group;
 use crate::matching::Match;
 use crate::port::Port;
-use crate::wire::{Put, Reader};
+use crate::version::Version;
+use crate::wire::{Reader, Writer};
 
 /// What to do with the flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -80,24 +82,122 @@ impl FlowMod {
     }
 }
 
+impl FlowCommand {
+    const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::Add,
+            1 => Self::Modify,
+            2 => Self::ModifyStrict,
+            3 => Self::Delete,
+            4 => Self::DeleteStrict,
+            _ => return None,
+        })
+    }
+}
+
+fn read_command(code: u8) -> Result<FlowCommand> {
+    FlowCommand::from_code(code).ok_or(Error::BadValue {
+        what: "flow command",
+        value: code.into(),
+    })
+}
+
+/// The flags in the numbering of a version.
+fn write_flags(out: &mut Writer, flags: FlowFlags) {
+    if out.version == Version::V10 && flags.0 & !3 != 0 {
+        out.unsayable("flags of a flow other than send_flow_rem and check_overlap");
+    }
+    out.u16(flags.0);
+}
+
+/// Nicira's form, whose match holds the cookie to look for.
+impl FlowMod {
+    fn read_nxm(reader: &mut Reader<'_>) -> Result<Self> {
+        let new_cookie = reader.u64()?;
+        let table = reader.u8()?;
+        let command = read_command(reader.u8()?)?;
+        let (idle_timeout, hard_timeout) = (reader.u16()?, reader.u16()?);
+        let priority = reader.u16()?;
+        let buffer = Some(reader.u32()?).filter(|buffer| *buffer != u32::MAX);
+        let out_port = Some(Port::from_u16(reader.u16()?)).filter(|port| *port != Port::ANY);
+        let flags = FlowFlags(reader.u16()? & 3);
+        let match_len = reader.u16()?;
+        reader.skip(6)?;
+        let (matches, cookie, cookie_mask) = read_nxm(reader, match_len)?;
+        let actions = read_flow_actions(reader, &matches)?;
+        let cookie = if cookie_mask == 0 { new_cookie } else { cookie };
+        let mut flow = Flow::new(table, priority, matches, actions).cookie(cookie);
+        (flow.idle_timeout, flow.hard_timeout, flow.flags) = (idle_timeout, hard_timeout, flags);
+        Ok(Self {
+            cookie_mask,
+            buffer,
+            out_port,
+            ..Self::new(command, flow)
+        })
+    }
+
+    fn write_nxm(&self, out: &mut Writer) {
+        let flow = &self.flow;
+        out.u64(flow.cookie);
+        // The table takes the upper byte, once the switch was told so by `FlowModTableId`.
+        out.u8(flow.key.table);
+        out.u8(self.command as u8);
+        out.u16(flow.idle_timeout);
+        out.u16(flow.hard_timeout);
+        out.u16(flow.key.priority);
+        out.u32(self.buffer.unwrap_or(u32::MAX));
+        out.u16(self.out_port.unwrap_or(Port::ANY).to_u16());
+        write_flags(out, flow.flags);
+        let length_at = out.len();
+        out.zeros(8);
+        let mask = match self.command {
+            FlowCommand::Add => 0,
+            _ => self.cookie_mask,
+        };
+        write_nxm(out, length_at, &flow.key.matches, flow.cookie, mask);
+        write_flow_actions(out, &flow.actions);
+        if self.out_group.is_some() {
+            out.unsayable("out_group");
+        }
+        if flow.importance != 0 {
+            out.unsayable("importance");
+        }
+    }
+
+    /// OpenFlow 1.0's own form, which is only read.
+    fn read_fixed(reader: &mut Reader<'_>) -> Result<Self> {
+        let matches = read_fixed(reader)?;
+        let cookie = reader.u64()?;
+        let table = reader.u8()?;
+        let command = read_command(reader.u8()?)?;
+        let (idle_timeout, hard_timeout) = (reader.u16()?, reader.u16()?);
+        let priority = reader.u16()?;
+        let buffer = Some(reader.u32()?).filter(|buffer| *buffer != u32::MAX);
+        let out_port = Some(Port::from_u16(reader.u16()?)).filter(|port| *port != Port::ANY);
+        let flags = FlowFlags(reader.u16()? & 3);
+        let actions = read_flow_actions(reader, &matches)?;
+        let mut flow = Flow::new(table, priority, matches, actions).cookie(cookie);
+        (flow.idle_timeout, flow.hard_timeout, flow.flags) = (idle_timeout, hard_timeout, flags);
+        Ok(Self {
+            buffer,
+            out_port,
+            ..Self::new(command, flow)
+        })
+    }
+}
+
 impl Body for FlowMod {
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        if reader.extension != 0 {
+            return Self::read_nxm(reader);
+        }
+        if reader.version == Version::V10 {
+            return Self::read_fixed(reader);
+        }
         let cookie = reader.u64()?;
         let cookie_mask = reader.u64()?;
         let table = reader.u8()?;
-        let command = match reader.u8()? {
-            0 => FlowCommand::Add,
-            1 => FlowCommand::Modify,
-            2 => FlowCommand::ModifyStrict,
-            3 => FlowCommand::Delete,
-            4 => FlowCommand::DeleteStrict,
-            other => {
-                return Err(Error::BadValue {
-                    what: "flow command",
-                    value: other.into(),
-                });
-            }
-        };
+        let command = read_command(reader.u8()?)?;
         let idle_timeout = reader.u16()?;
         let hard_timeout = reader.u16()?;
         let priority = reader.u16()?;
@@ -106,6 +206,11 @@ impl Body for FlowMod {
         let out_group = Some(reader.u32()?).filter(|group| *group != Group::ANY);
         let flags = FlowFlags(reader.u16()?);
         let importance = reader.u16()?;
+        let importance = if reader.version == Version::V13 {
+            0
+        } else {
+            importance
+        };
         let matches = Match::read(reader)?;
         let actions = read_instructions(reader)?;
         let key = FlowKey {
@@ -132,7 +237,10 @@ impl Body for FlowMod {
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
+        if out.version == Version::V10 {
+            return self.write_nxm(out);
+        }
         let flow = &self.flow;
         out.u64(flow.cookie);
         out.u64(self.cookie_mask);
@@ -145,6 +253,9 @@ impl Body for FlowMod {
         out.u32(self.out_port.unwrap_or(Port::ANY).0);
         out.u32(self.out_group.unwrap_or(Group::ANY));
         out.u16(flow.flags.0);
+        if out.version == Version::V13 && flow.importance != 0 {
+            out.unsayable("importance");
+        }
         out.u16(flow.importance);
         flow.key.matches.write(out);
         write_instructions(out, &flow.actions);

@@ -7,7 +7,8 @@ use crate::field::{Entry, FieldValue, read_entry, write_header};
 use crate::group::{Bucket, Group, GroupKind, SelectionMethod};
 use crate::port::Port;
 use crate::property::{Properties, put_property};
-use crate::wire::{Put, Reader, fixed_name};
+use crate::version::Version;
+use crate::wire::{Reader, Writer, fixed_name};
 
 /// What to do with a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -65,54 +66,82 @@ impl GroupMod {
     }
 }
 
+impl GroupCommand {
+    fn from_code(code: u16) -> Option<Self> {
+        Some(match code {
+            0 => Self::Add,
+            1 => Self::Modify,
+            2 => Self::Delete,
+            3 => Self::InsertBucket,
+            5 => Self::RemoveBucket,
+            0x8000 => Self::AddOrModify,
+            _ => return None,
+        })
+    }
+
+    const fn code(self) -> u16 {
+        match self {
+            Self::Add => 0,
+            Self::Modify => 1,
+            Self::Delete => 2,
+            Self::InsertBucket => 3,
+            Self::RemoveBucket => 5,
+            Self::AddOrModify => 0x8000,
+        }
+    }
+}
+
+/// Whether groups have the form of OpenFlow 1.1 to 1.4. Nicira's form for 1.0 is that of 1.5.
+pub(super) const fn is_old(version: Version) -> bool {
+    matches!(version, Version::V13 | Version::V14)
+}
+
 impl Body for GroupMod {
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        let command = match reader.u16()? {
-            0 => GroupCommand::Add,
-            1 => GroupCommand::Modify,
-            2 => GroupCommand::Delete,
-            3 => GroupCommand::InsertBucket,
-            5 => GroupCommand::RemoveBucket,
-            0x8000 => GroupCommand::AddOrModify,
-            other => {
-                return Err(Error::BadValue {
-                    what: "group command",
-                    value: other.into(),
-                });
-            }
-        };
+        let code = reader.u16()?;
+        let command = GroupCommand::from_code(code).ok_or(Error::BadValue {
+            what: "group command",
+            value: code.into(),
+        })?;
         let kind = GroupKind::from_code(reader.u8()?);
         reader.skip(1)?;
         let id = reader.u32()?;
-        let buckets = usize::from(reader.u16()?);
-        reader.skip(2)?;
-        let bucket = reader.u32()?;
-        let buckets = read_buckets(&mut reader.sub(buckets)?)?;
-        let selection = read_group_properties(reader)?;
+        let mut group = Group {
+            id,
+            kind,
+            ..Group::default()
+        };
+        let mut bucket = Self::ALL_BUCKETS;
+        if is_old(reader.version) {
+            group.buckets = read_old_buckets(reader)?;
+        } else {
+            let buckets = usize::from(reader.u16()?);
+            reader.skip(2)?;
+            bucket = reader.u32()?;
+            group.buckets = read_buckets(&mut reader.sub(buckets)?)?;
+            read_group_properties(reader, &mut group)?;
+        }
         Ok(Self {
             command,
-            group: Group {
-                id,
-                kind,
-                buckets,
-                selection,
-            },
+            group,
             bucket,
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        out.u16(match self.command {
-            GroupCommand::Add => 0,
-            GroupCommand::Modify => 1,
-            GroupCommand::Delete => 2,
-            GroupCommand::InsertBucket => 3,
-            GroupCommand::RemoveBucket => 5,
-            GroupCommand::AddOrModify => 0x8000,
-        });
+    fn write(&self, out: &mut Writer) {
+        out.u16(self.command.code());
         out.u8(self.group.kind.code());
         out.zeros(1);
         out.u32(self.group.id);
+        if is_old(out.version) {
+            match self.command {
+                GroupCommand::InsertBucket => out.unsayable("insert_bucket"),
+                GroupCommand::RemoveBucket => out.unsayable("remove_bucket"),
+                _ => {}
+            }
+            write_old_buckets(out, &self.group);
+            return;
+        }
         let length_at = out.len();
         out.zeros(4);
         out.u32(self.bucket);
@@ -120,6 +149,53 @@ impl Body for GroupMod {
         write_buckets(out, &self.group);
         out.patch_len(length_at, start);
         write_group_properties(out, &self.group);
+    }
+}
+
+/// Reads buckets in the form of OpenFlow 1.1 to 1.4 until the reader ends.
+pub(super) fn read_old_buckets(reader: &mut Reader<'_>) -> Result<Vec<Bucket>> {
+    let mut out = Vec::new();
+    while !reader.is_empty() {
+        let length = usize::from(reader.u16()?);
+        let rest = length.checked_sub(2).ok_or(Error::BadLength {
+            what: "bucket",
+            length,
+        })?;
+        let mut body = reader.sub(rest)?;
+        let mut bucket = Bucket {
+            id: out.len() as u32,
+            weight: body.u16()?,
+            watch_port: Some(Port(body.u32()?)).filter(|port| *port != Port::ANY),
+            watch_group: Some(body.u32()?).filter(|group| *group != Group::ANY),
+            ..Bucket::default()
+        };
+        body.skip(4)?;
+        bucket.actions = read_actions(&mut body)?;
+        out.push(bucket);
+    }
+    Ok(out)
+}
+
+/// Writes a group's buckets in that form.
+pub(super) fn write_old_buckets(out: &mut Writer, group: &Group) {
+    for bucket in &group.buckets {
+        let start = out.len();
+        out.u16(0);
+        out.u16(bucket.weight);
+        out.u32(bucket.watch_port.unwrap_or(Port::ANY).0);
+        out.u32(bucket.watch_group.unwrap_or(Group::ANY));
+        out.zeros(4);
+        write_actions(out, &bucket.actions);
+        out.patch_len(start, start);
+        if !bucket.other.is_empty() {
+            out.unsayable("a bucket's property");
+        }
+    }
+    if group.selection.is_some() {
+        out.unsayable("selection_method");
+    }
+    if !group.other.is_empty() {
+        out.unsayable("a group's property");
     }
 }
 
@@ -154,7 +230,7 @@ pub(super) fn read_buckets(reader: &mut Reader<'_>) -> Result<Vec<Bucket>> {
                 WATCH_GROUP => {
                     bucket.watch_group = Some(value.u32()?).filter(|g| *g != Group::ANY);
                 }
-                _ => {}
+                _ => bucket.other.push((kind, value.rest().into())),
             }
         }
         out.push(bucket);
@@ -162,7 +238,7 @@ pub(super) fn read_buckets(reader: &mut Reader<'_>) -> Result<Vec<Bucket>> {
     Ok(out)
 }
 
-pub(super) fn write_buckets(out: &mut Vec<u8>, group: &Group) {
+pub(super) fn write_buckets(out: &mut Writer, group: &Group) {
     for bucket in &group.buckets {
         let start = out.len();
         out.zeros(4);
@@ -182,6 +258,9 @@ pub(super) fn write_buckets(out: &mut Vec<u8>, group: &Group) {
         if let Some(group) = bucket.watch_group {
             put_property(out, WATCH_GROUP, |out| out.u32(group));
         }
+        for (kind, value) in &bucket.other {
+            put_property(out, *kind, |out| out.bytes(value));
+        }
         out.patch_len(start, start);
     }
 }
@@ -193,15 +272,20 @@ const SELECTION_METHOD: u32 = 1;
 const METHOD_NAME: usize = 16;
 
 /// Reads a group's properties until the reader ends.
-pub(super) fn read_group_properties(reader: &mut Reader<'_>) -> Result<Option<SelectionMethod>> {
-    let mut out = None;
+pub(super) fn read_group_properties(reader: &mut Reader<'_>, group: &mut Group) -> Result<()> {
     for property in Properties::new(reader) {
         let (kind, mut value) = property?;
-        if kind == EXPERIMENTER && (value.u32()?, value.u32()?) == (NETRONOME, SELECTION_METHOD) {
-            out = Some(read_selection(&mut value)?);
+        let whole = value;
+        let ours = kind == EXPERIMENTER
+            && group.selection.is_none()
+            && (value.u32()?, value.u32()?) == (NETRONOME, SELECTION_METHOD);
+        if ours {
+            group.selection = Some(read_selection(&mut value)?);
+        } else {
+            group.other.push((kind, whole.rest().into()));
         }
     }
-    Ok(out)
+    Ok(())
 }
 
 fn read_selection(value: &mut Reader<'_>) -> Result<SelectionMethod> {
@@ -224,24 +308,26 @@ fn read_selection(value: &mut Reader<'_>) -> Result<SelectionMethod> {
     })
 }
 
-pub(super) fn write_group_properties(out: &mut Vec<u8>, group: &Group) {
-    let Some(selection) = &group.selection else {
-        return;
-    };
-    put_property(out, EXPERIMENTER, |out| {
-        out.u32(NETRONOME);
-        out.u32(SELECTION_METHOD);
-        out.zeros(4);
-        // The name ends with a zero byte within its sixteen.
-        let name = selection.method.as_bytes();
-        let name = &name[..name.len().min(METHOD_NAME - 1)];
-        out.bytes(name);
-        out.zeros(METHOD_NAME - name.len());
-        out.u64(selection.param);
-        for (field, mask) in &selection.fields {
-            let bytes = usize::from(field.info().bytes);
-            write_header(out, *field, false, bytes);
-            out.uint(FieldValue::exact(*field, *mask).value(), bytes);
-        }
-    });
+pub(super) fn write_group_properties(out: &mut Writer, group: &Group) {
+    if let Some(selection) = &group.selection {
+        put_property(out, EXPERIMENTER, |out| write_selection(out, selection));
+    }
+    for (kind, value) in &group.other {
+        put_property(out, *kind, |out| out.bytes(value));
+    }
+}
+
+fn write_selection(out: &mut Writer, selection: &SelectionMethod) {
+    out.u32(NETRONOME);
+    out.u32(SELECTION_METHOD);
+    out.zeros(4);
+    // The name ends with a zero byte within its sixteen.
+    out.name(&selection.method, METHOD_NAME - 1);
+    out.zeros(1);
+    out.u64(selection.param);
+    for (field, mask) in &selection.fields {
+        let bytes = usize::from(field.info().bytes);
+        write_header(out, *field, false, bytes);
+        out.uint(FieldValue::exact(*field, *mask).value(), bytes);
+    }
 }

@@ -1,9 +1,9 @@
 //! The greeting, with the versions that its sender speaks (OpenFlow 1.5, section 7.5.1).
 
 use super::Body;
-use crate::VERSION_15;
 use crate::error::{Error, Result};
-use crate::wire::{Put, Reader};
+use crate::version::{Version, Versions};
+use crate::wire::{Reader, Writer};
 
 const VERSION_BITMAP: u16 = 1;
 
@@ -16,13 +16,30 @@ pub struct Hello {
 
 impl Default for Hello {
     fn default() -> Self {
-        Self {
-            versions: 1 << VERSION_15,
-        }
+        Self::new(Versions::ALL)
     }
 }
 
 impl Hello {
+    /// A greeting from somebody who speaks these versions.
+    #[must_use]
+    pub fn new(versions: Versions) -> Self {
+        Self {
+            versions: versions.bitmap(),
+        }
+    }
+
+    /// The newest version that both sides speak. A greeting without a bitmap speaks its header's
+    /// version and all before it.
+    #[must_use]
+    pub fn agree(&self, header: u8, ours: Versions) -> Option<Version> {
+        let theirs = |version: Version| match self.versions {
+            0 => version.number() <= header,
+            _ => self.speaks(version.number()),
+        };
+        ours.iter().rev().find(|version| theirs(*version))
+    }
+
     /// Whether a version is spoken.
     #[must_use]
     pub const fn speaks(&self, version: u8) -> bool {
@@ -50,7 +67,7 @@ impl Body for Hello {
         Ok(Self { versions })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
         out.u16(VERSION_BITMAP);
         out.u16(8);
         out.u32(self.versions);

@@ -2,7 +2,7 @@
 
 use super::Body;
 use crate::error::{Error, Result};
-use crate::wire::{Put, Reader};
+use crate::wire::{Reader, Writer};
 
 /// What to do with a meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -100,7 +100,7 @@ pub(super) fn read_bands(reader: &mut Reader<'_>) -> Result<Vec<MeterBand>> {
     Ok(out)
 }
 
-pub(super) fn write_bands(out: &mut Vec<u8>, bands: &[MeterBand]) {
+pub(super) fn write_bands(out: &mut Writer, bands: &[MeterBand]) {
     for band in bands {
         let (kind, rate, burst, level) = match band {
             MeterBand::Drop { rate, burst } => (DROP, rate, burst, 0),
@@ -144,7 +144,7 @@ impl Body for MeterMod {
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
         out.u16(self.command as u16);
         out.u16(self.meter.flags);
         out.u32(self.meter.id);

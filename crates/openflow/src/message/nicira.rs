@@ -2,7 +2,7 @@
 
 use super::Body;
 use crate::error::{Error, Result};
-use crate::wire::{Put, Reader};
+use crate::wire::{Reader, Writer};
 
 /// The form in which packets come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct SetPacketInFormat {
 impl SetPacketInFormat {
     /// The form of OpenFlow itself.
     pub const STANDARD: Self = Self { format: 0 };
+    /// Nicira's older form, [`super::PacketInNxm`].
+    pub const NXT_PACKET_IN: Self = Self { format: 1 };
     /// Nicira's newer form, [`super::PacketIn`].
     pub const NXT_PACKET_IN2: Self = Self { format: 2 };
 }
@@ -25,8 +27,68 @@ impl Body for SetPacketInFormat {
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
         out.u32(self.format);
+    }
+}
+
+/// The form in which an OpenFlow 1.0 switch speaks of flows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SetFlowFormat {
+    /// The form: see the constants.
+    pub format: u32,
+}
+
+impl SetFlowFormat {
+    /// The form of OpenFlow 1.0 itself.
+    pub const OPENFLOW10: Self = Self { format: 0 };
+    /// Nicira's, which knows all fields.
+    pub const NXM: Self = Self { format: 2 };
+}
+
+impl Body for SetFlowFormat {
+    fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        Ok(Self {
+            format: reader.u32()?,
+        })
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.u32(self.format);
+    }
+}
+
+/// Whether changes of flows name their table in OpenFlow 1.0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowModTableId {
+    /// Whether they do.
+    pub set: bool,
+}
+
+impl Body for FlowModTableId {
+    fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        let set = reader.u8()? != 0;
+        reader.skip(7)?;
+        Ok(Self { set })
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.u8(self.set.into());
+        out.zeros(7);
+    }
+}
+
+/// The number of a flow monitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MonitorId(pub u32);
+
+impl Body for MonitorId {
+    fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        reader.u32().map(Self)
+    }
+
+    fn write(&self, out: &mut Writer) {
+        out.u32(self.0);
     }
 }
 
@@ -43,7 +105,7 @@ impl Body for SetControllerId {
         Ok(Self { id: reader.u16()? })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
         out.zeros(6);
         out.u16(self.id);
     }
@@ -64,7 +126,7 @@ impl Body for CtFlushZone {
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
         out.zeros(6);
         out.u16(self.zone);
     }
@@ -99,7 +161,7 @@ fn read_maps(reader: &mut Reader<'_>) -> Result<Vec<TlvMap>> {
     Ok(out)
 }
 
-fn write_maps(out: &mut Vec<u8>, maps: &[TlvMap]) {
+fn write_maps(out: &mut Writer, maps: &[TlvMap]) {
     for map in maps {
         out.u16(map.class);
         out.u8(map.kind);
@@ -136,7 +198,7 @@ impl Body for TlvTableMod {
         }
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
         let (command, maps): (u16, &[TlvMap]) = match self {
             Self::Add(maps) => (0, maps),
             Self::Delete(maps) => (1, maps),
@@ -188,7 +250,7 @@ impl Body for TlvTable {
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
         out.u32(self.max_space);
         out.u16(self.max_fields);
         out.zeros(10);

@@ -2,10 +2,14 @@
 //! section 7.4.1 for the standard form).
 
 use super::Body;
+use super::match10::{read_nxm, write_nxm};
 use crate::error::Result;
+use crate::field::Field;
 use crate::matching::Match;
+use crate::port::Port;
 use crate::property::{Properties, put_property};
-use crate::wire::{Put, Reader};
+use crate::version::Version;
+use crate::wire::{Reader, Writer};
 
 /// A packet with all that the switch knows of it. Sent back as [`super::Message::Resume`], a packet
 /// that was paused goes on from where it stopped.
@@ -67,7 +71,7 @@ impl Body for PacketIn {
         Ok(out)
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write(&self, out: &mut Writer) {
         put_property(out, PACKET, |out| out.bytes(&self.packet));
         if let Some(full_len) = self.full_len {
             put_property(out, FULL_LEN, |out| out.u32(full_len));
@@ -102,6 +106,16 @@ impl Body for PacketIn {
     }
 }
 
+/// The names of the reasons for which a packet is sent, by number.
+pub const REASONS: [&str; 6] = [
+    "no_match",
+    "action",
+    "invalid_ttl",
+    "action_set",
+    "group",
+    "packet_out",
+];
+
 /// A packet in the standard form, which says less.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PacketInStandard {
@@ -111,45 +125,97 @@ pub struct PacketInStandard {
     pub total_len: u16,
     /// Why it was sent.
     pub reason: u8,
-    /// The table of the flow that sent it.
+    /// The table of the flow that sent it; zero in OpenFlow 1.0.
     pub table: u8,
-    /// The cookie of the flow that sent it.
+    /// The cookie of the flow that sent it; zero in OpenFlow 1.0.
     pub cookie: u64,
-    /// Registers, tunnel and port of arrival.
+    /// Registers, tunnel and port of arrival; only the port in OpenFlow 1.0.
     pub metadata: Match,
     /// The packet, perhaps cut short.
     pub packet: Vec<u8>,
 }
 
-impl Body for PacketInStandard {
-    fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        let buffer = Some(reader.u32()?).filter(|buffer| *buffer != u32::MAX);
-        let total_len = reader.u16()?;
-        let reason = reader.u8()?;
-        let table = reader.u8()?;
-        let cookie = reader.u64()?;
-        let metadata = Match::read(reader)?;
-        reader.skip(2)?;
-        let packet = reader.rest().into();
+impl PacketInStandard {
+    fn begin(reader: &mut Reader<'_>) -> Result<Self> {
         Ok(Self {
-            buffer,
-            total_len,
-            reason,
-            table,
-            cookie,
-            metadata,
-            packet,
+            buffer: Some(reader.u32()?).filter(|buffer| *buffer != u32::MAX),
+            total_len: reader.u16()?,
+            ..Self::default()
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
+    fn write_begin(&self, out: &mut Writer) {
         out.u32(self.buffer.unwrap_or(u32::MAX));
         out.u16(self.total_len);
-        out.u8(self.reason);
-        out.u8(self.table);
-        out.u64(self.cookie);
-        self.metadata.write(out);
-        out.zeros(2);
+    }
+}
+
+impl Body for PacketInStandard {
+    fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        let mut out = Self::begin(reader)?;
+        if reader.version == Version::V10 {
+            let port = Port::from_u16(reader.u16()?);
+            out.metadata = Match::new().in_port(port);
+            out.reason = reader.u8()?;
+            reader.skip(1)?;
+        } else {
+            out.reason = reader.u8()?;
+            out.table = reader.u8()?;
+            out.cookie = reader.u64()?;
+            out.metadata = Match::read(reader)?;
+            reader.skip(2)?;
+        }
+        out.packet = reader.rest().into();
+        Ok(out)
+    }
+
+    fn write(&self, out: &mut Writer) {
+        self.write_begin(out);
+        if out.version == Version::V10 {
+            let port = self.metadata.exact(Field::InPortOxm);
+            let port = port.and_then(|port| u32::try_from(port).ok());
+            out.u16(Port(port.unwrap_or(Port::ANY.0)).to_u16());
+            out.u8(self.reason);
+            out.zeros(1);
+        } else {
+            out.u8(self.reason);
+            out.u8(self.table);
+            out.u64(self.cookie);
+            self.metadata.write(out);
+            out.zeros(2);
+        }
         out.bytes(&self.packet);
+    }
+}
+
+/// The same in Nicira's older form, which says it in every version.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PacketInNxm(pub PacketInStandard);
+
+impl Body for PacketInNxm {
+    fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        let mut out = PacketInStandard::begin(reader)?;
+        out.reason = reader.u8()?;
+        out.table = reader.u8()?;
+        out.cookie = reader.u64()?;
+        let match_len = reader.u16()?;
+        reader.skip(6)?;
+        (out.metadata, ..) = read_nxm(reader, match_len)?;
+        reader.skip(2)?;
+        out.packet = reader.rest().into();
+        Ok(Self(out))
+    }
+
+    fn write(&self, out: &mut Writer) {
+        let packet = &self.0;
+        packet.write_begin(out);
+        out.u8(packet.reason);
+        out.u8(packet.table);
+        out.u64(packet.cookie);
+        let length_at = out.len();
+        out.zeros(8);
+        write_nxm(out, length_at, &packet.metadata, 0, 0);
+        out.zeros(2);
+        out.bytes(&packet.packet);
     }
 }

@@ -2,12 +2,13 @@
 
 use super::Body;
 use crate::error::Result;
-use crate::wire::{Put, Reader};
+use crate::version::Version;
+use crate::wire::{Reader, Writer};
 
 /// A controller's role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// As it is; a question.
+    /// As it is; a question. OpenFlow 1.0 has no such question.
     NoChange,
     /// One among several that may do everything.
     Equal,
@@ -19,6 +20,28 @@ pub enum Role {
     Unknown(u32),
 }
 
+impl Role {
+    pub(super) const fn from_code(code: u32) -> Self {
+        match code {
+            0 => Self::NoChange,
+            1 => Self::Equal,
+            2 => Self::Primary,
+            3 => Self::Secondary,
+            other => Self::Unknown(other),
+        }
+    }
+
+    pub(super) const fn code(self) -> u32 {
+        match self {
+            Self::NoChange => 0,
+            Self::Equal => 1,
+            Self::Primary => 2,
+            Self::Secondary => 3,
+            Self::Unknown(other) => other,
+        }
+    }
+}
+
 /// A role, asked for or given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RoleMessage {
@@ -26,36 +49,40 @@ pub struct RoleMessage {
     pub role: Role,
     /// The number of this controller (OpenFlow 1.5.1); zero where it has none.
     pub short_id: u16,
-    /// The election that it comes from.
+    /// The election that it comes from; OpenFlow 1.0 has none.
     pub generation: u64,
 }
 
 impl Body for RoleMessage {
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        let role = match reader.u32()? {
-            0 => Role::NoChange,
-            1 => Role::Equal,
-            2 => Role::Primary,
-            3 => Role::Secondary,
-            other => Role::Unknown(other),
-        };
+        let code = reader.u32()?;
+        if reader.version == Version::V10 {
+            // Nicira's form counts from the role of one among several.
+            return Ok(Self {
+                role: Role::from_code(code.saturating_add(1)),
+                short_id: 0,
+                generation: 0,
+            });
+        }
         let short_id = reader.u16()?;
         reader.skip(2)?;
         Ok(Self {
-            role,
+            role: Role::from_code(code),
             short_id,
             generation: reader.u64()?,
         })
     }
 
-    fn write(&self, out: &mut Vec<u8>) {
-        out.u32(match self.role {
-            Role::NoChange => 0,
-            Role::Equal => 1,
-            Role::Primary => 2,
-            Role::Secondary => 3,
-            Role::Unknown(other) => other,
-        });
+    fn write(&self, out: &mut Writer) {
+        let code = self.role.code();
+        if out.version == Version::V10 {
+            match code.checked_sub(1) {
+                Some(code) => out.u32(code),
+                None => out.unsayable("a question for the role"),
+            }
+            return;
+        }
+        out.u32(code);
         out.u16(self.short_id);
         out.zeros(2);
         out.u64(self.generation);

@@ -6,12 +6,9 @@
 
 use super::{Event, Pending, SendError, Session};
 use crate::message::{
-    BundleAdd, BundleControl, BundleControlKind, BundleFlags, ErrorMessage, HEADER, Message,
-    TooLong,
+    BundleAdd, BundleControl, BundleControlKind, BundleFlags, EncodeError, ErrorMessage, HEADER,
+    Message, TooLong,
 };
-
-/// The length of the longest message that fits into a bundle.
-const MAX_MESSAGE: usize = u16::MAX as usize - BundleAdd::OVERHEAD;
 
 /// A bundle on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,7 +23,7 @@ pub enum BundleError {
         /// Which, counted from zero.
         index: usize,
         /// Why.
-        error: TooLong,
+        error: EncodeError,
     },
     /// It cannot be sent now.
     #[error(transparent)]
@@ -122,11 +119,10 @@ impl Session {
             let xid = self.xid();
             first.get_or_insert(xid);
             let too_long = |error| BundleError::Message { index, error };
-            let message = message.encode(xid).map_err(too_long)?;
-            if message.len() > MAX_MESSAGE {
-                return Err(too_long(TooLong {
-                    length: message.len() + BundleAdd::OVERHEAD,
-                }));
+            let message = message.encode_as(self.version, xid).map_err(too_long)?;
+            let length = message.len() + BundleAdd::overhead(self.version);
+            if length > usize::from(u16::MAX) {
+                return Err(too_long(TooLong { length }.into()));
             }
             debug_assert!(message.len() >= HEADER, "a message has a header");
             let flags = BundleFlags::ATOMIC_ORDERED;

@@ -20,20 +20,27 @@ use std::time::{Duration, Instant};
 
 pub use bundle::{BundleError, BundleFailure, BundleId};
 
-use crate::VERSION_15;
 use crate::error::Error;
 use crate::group::Group;
-use crate::message::multipart::{FlowDesc, FlowQuery, Part, TableStats};
+use crate::message::multipart::{
+    Aggregate, Description, FlowDesc, FlowMonitor, FlowQuery, FlowUpdate, GroupFeatures,
+    GroupStats, IpfixStats, MeterFeatures, MeterStats, MonitorCommand, Part, PortStats, QueueDesc,
+    QueueQuery, QueueStats, TableDesc, TableFeatures, TableStats,
+};
 use crate::message::{
-    ErrorMessage, HEADER, Hello, Message, Meter, MultipartRequest, PortDesc, TooLong,
+    EncodeError, ErrorMessage, FlowModTableId, HEADER, Hello, Message, Meter, MonitorId,
+    MultipartRequest, PortDesc, QueueConfigRequest, SetFlowFormat,
 };
 use crate::port::Port;
+use crate::version::{Version, Versions};
 
 use bundle::{Bundle, Step};
 
 /// The limits of a session.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// The versions to speak; the newest that the switch speaks too is taken.
+    pub versions: Versions,
     /// How long the switch may be silent before it is asked whether it is there, and as long again
     /// before it is given up. `None` never asks.
     pub probe: Option<Duration>,
@@ -48,6 +55,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            versions: Versions::ALL,
             probe: None,
             max_output: 256 << 20,
             max_events: 4096,
@@ -62,9 +70,9 @@ pub enum SessionError {
     /// The first message was not a greeting.
     #[error("the first message is {0}, not a greeting")]
     NoHello(&'static str),
-    /// The switch does not speak OpenFlow 1.5.
-    #[error("the switch does not speak OpenFlow 1.5; add OpenFlow15 to the bridge's protocols")]
-    Version,
+    /// The switch speaks none of our versions.
+    #[error("the switch speaks none of {0}; add one of them to the bridge's protocols")]
+    Version(Versions),
     /// A length that no message can have.
     #[error("a message cannot be {0} bytes long")]
     Framing(usize),
@@ -79,9 +87,9 @@ pub enum SendError {
     /// The version is not agreed upon yet.
     #[error("the session is not ready")]
     NotReady,
-    /// It is too long.
+    /// It is too long, or the version that was agreed upon cannot say it.
     #[error(transparent)]
-    TooLong(#[from] TooLong),
+    Encode(#[from] EncodeError),
     /// Too much waits to be sent.
     #[error("too much waits to be sent")]
     Full,
@@ -91,23 +99,67 @@ pub enum SendError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(u32);
 
-/// An answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply {
-    /// A single message.
-    Message(Message),
-    /// Flows.
-    Flows(Vec<FlowDesc>),
-    /// Tables.
-    Tables(Vec<TableStats>),
-    /// Groups.
-    Groups(Vec<Group>),
-    /// Meters.
-    Meters(Vec<Meter>),
-    /// Ports.
-    Ports(Vec<PortDesc>),
-    /// The parts of an answer of another type.
-    Unknown(Vec<Box<[u8]>>),
+macro_rules! replies {
+    (
+        many {$($many:ident($item:ty) $mdoc:literal;)*}
+        one {$($one:ident($whole:ty) $odoc:literal;)*}
+    ) => {
+        /// An answer.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub enum Reply {
+            /// A single message.
+            Message(Message),
+            $(#[doc = $mdoc] $many(Vec<$item>),)*
+            $(#[doc = $odoc] $one($whole),)*
+            /// The parts of an answer of another type.
+            Unknown(Vec<Box<[u8]>>),
+        }
+
+        /// Adds a part to those that came before.
+        fn append(parts: Option<Reply>, part: Part) -> Result<Reply, Error> {
+            Ok(match (parts, part) {
+                $((None, Part::$many(new)) => Reply::$many(new),
+                (Some(Reply::$many(old)), Part::$many(new)) => Reply::$many(extend(old, new)),)*
+                $((None, Part::$one(new)) => Reply::$one(new),)*
+                (None, Part::Unknown { body, .. }) => Reply::Unknown(vec![body]),
+                (Some(Reply::Unknown(old)), Part::Unknown { body, .. }) => {
+                    Reply::Unknown(extend(old, vec![body]))
+                }
+                _ => {
+                    return Err(Error::BadValue {
+                        what: "part of an answer",
+                        value: 0,
+                    });
+                }
+            })
+        }
+    };
+}
+
+replies! {
+    many {
+        Flows(FlowDesc) "Flows.";
+        Tables(TableStats) "Counters of tables.";
+        PortStats(PortStats) "Counters of ports.";
+        QueueStats(QueueStats) "Counters of queues.";
+        GroupStats(GroupStats) "Counters of groups.";
+        Groups(Group) "Groups.";
+        MeterStats(MeterStats) "Counters of meters.";
+        Meters(Meter) "Meters.";
+        TableFeatures(TableFeatures) "What tables can do.";
+        Ports(PortDesc) "Ports.";
+        TableDescs(TableDesc) "How tables are set.";
+        Queues(QueueDesc) "How queues are set.";
+        FlowUpdates(FlowUpdate) "What a flow monitor found at first.";
+        IpfixFlows(IpfixStats) "What the IPFIX exporters of flows have done.";
+    }
+    one {
+        Description(Box<Description>) "Who made the switch.";
+        Aggregate(Aggregate) "Counters of flows together.";
+        GroupFeatures(GroupFeatures) "What groups can be.";
+        MeterFeatures(MeterFeatures) "What meters can be.";
+        IpfixBridge(IpfixStats) "What the bridge's IPFIX exporter has done.";
+    }
 }
 
 /// Why there is no answer.
@@ -163,6 +215,7 @@ enum Pending {
 pub struct Session {
     config: Config,
     phase: Phase,
+    version: Version,
     input: Vec<u8>,
     output: Vec<u8>,
     events: VecDeque<Event>,
@@ -183,6 +236,7 @@ impl Session {
         let mut session = Self {
             config,
             phase: Phase::Greeting,
+            version: Version::V15,
             input: Vec::new(),
             output: Vec::new(),
             events: VecDeque::new(),
@@ -194,8 +248,17 @@ impl Session {
             heard: now,
             probing: false,
         };
-        session.push_small(&Message::Hello(Hello::default()));
+        let versions = session.config.versions;
+        // A greeting is sent in the newest version that its sender speaks.
+        session.version = versions.iter().next_back().unwrap_or_default();
+        session.push_small(&Message::Hello(Hello::new(versions)));
         session
+    }
+
+    /// The version that was agreed upon, once requests can be sent.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.is_ready().then_some(self.version)
     }
 
     /// Whether requests can be sent.
@@ -309,27 +372,31 @@ impl Session {
     fn greet(&mut self, version: u8, message: Option<Message>) -> Result<(), SessionError> {
         let hello = match message {
             Some(Message::Hello(hello)) => hello,
-            Some(Message::Error(_)) => return Err(SessionError::Version),
+            Some(Message::Error(_)) => return Err(SessionError::Version(self.config.versions)),
             _ => return Err(SessionError::NoHello("not to be understood")),
         };
-        let agreed = if hello.versions == 0 {
-            version >= VERSION_15
-        } else {
-            hello.speaks(VERSION_15)
-        };
-        if !agreed {
+        let ours = self.config.versions;
+        let Some(agreed) = hello.agree(version, ours) else {
             // "Incompatible", with a text for the switch's log.
-            let data = b"OpenFlow 1.5 only".as_slice().into();
             let refusal = ErrorMessage {
+                version: self.version,
                 kind: 0,
                 code: 0,
                 experimenter: None,
-                data,
+                data: format!("this controller speaks {ours} only")
+                    .into_bytes()
+                    .into(),
             };
             self.push_small(&Message::Error(refusal));
-            return Err(SessionError::Version);
-        }
+            return Err(SessionError::Version(ours));
+        };
+        self.version = agreed;
         self.phase = Phase::Ready;
+        if agreed == Version::V10 {
+            // Without these, flows have neither tables nor the newer fields.
+            self.push_small(&Message::SetFlowFormat(SetFlowFormat::NXM));
+            self.push_small(&Message::FlowModTableId(FlowModTableId { set: true }));
+        }
         self.events.push_back(Event::Ready);
         Ok(())
     }
@@ -439,7 +506,7 @@ impl Session {
 
     fn push_as(&mut self, xid: u32, message: &Message) -> Result<(), SendError> {
         let before = self.output.len();
-        message.write(&mut self.output, xid)?;
+        message.write(&mut self.output, self.version, xid)?;
         if self.output.len() > self.config.max_output {
             self.output.truncate(before);
             return Err(SendError::Full);
@@ -450,7 +517,7 @@ impl Session {
     /// Sends one of the session's own messages, which are too small to fail.
     fn push_small(&mut self, message: &Message) -> u32 {
         let xid = self.xid();
-        let written = message.write(&mut self.output, xid);
+        let written = message.write(&mut self.output, self.version, xid);
         debug_assert!(written.is_ok(), "a small message fits");
         xid
     }
@@ -515,6 +582,49 @@ impl Session {
         )))
     }
 
+    /// Asks how queues are set, as the version that is spoken asks it.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn dump_queues(&mut self, port: Port) -> Result<RequestId, SendError> {
+        self.request(&match self.version {
+            Version::V10 | Version::V13 => Message::QueueConfigRequest(QueueConfigRequest { port }),
+            Version::V14 | Version::V15 => {
+                let queue = QueueQuery::ALL;
+                Message::MultipartRequest(MultipartRequest::Queues(QueueQuery { port, queue }))
+            }
+        })
+    }
+
+    /// Begins to watch flows. The answer says what there is at first; later changes come as
+    /// [`Event::Message`] with [`Part::FlowUpdates`].
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn monitor_flows(&mut self, monitor: FlowMonitor) -> Result<RequestId, SendError> {
+        let monitors = vec![monitor];
+        self.request(&Message::MultipartRequest(MultipartRequest::FlowMonitor(
+            monitors,
+        )))
+    }
+
+    /// Ends a flow monitor, as the version that is spoken says it.
+    ///
+    /// # Errors
+    /// When it cannot be sent.
+    pub fn cancel_monitor(&mut self, id: u32) -> Result<u32, SendError> {
+        self.send(&match self.version {
+            Version::V10 | Version::V13 => Message::FlowMonitorCancel(MonitorId(id)),
+            Version::V14 | Version::V15 => {
+                let monitor = FlowMonitor {
+                    command: MonitorCommand::Delete,
+                    ..FlowMonitor::all(id)
+                };
+                Message::MultipartRequest(MultipartRequest::FlowMonitor(vec![monitor]))
+            }
+        })
+    }
+
     /// Asks to be told when all that was sent before is done.
     ///
     /// # Errors
@@ -522,32 +632,6 @@ impl Session {
     pub fn barrier(&mut self) -> Result<RequestId, SendError> {
         self.request(&Message::BarrierRequest)
     }
-}
-
-/// Adds a part to those that came before.
-fn append(parts: Option<Reply>, part: Part) -> Result<Reply, Error> {
-    Ok(match (parts, part) {
-        (None, Part::Flows(new)) => Reply::Flows(new),
-        (None, Part::Tables(new)) => Reply::Tables(new),
-        (None, Part::Groups(new)) => Reply::Groups(new),
-        (None, Part::Meters(new)) => Reply::Meters(new),
-        (None, Part::Ports(new)) => Reply::Ports(new),
-        (None, Part::Unknown { body, .. }) => Reply::Unknown(vec![body]),
-        (Some(Reply::Flows(old)), Part::Flows(new)) => Reply::Flows(extend(old, new)),
-        (Some(Reply::Tables(old)), Part::Tables(new)) => Reply::Tables(extend(old, new)),
-        (Some(Reply::Groups(old)), Part::Groups(new)) => Reply::Groups(extend(old, new)),
-        (Some(Reply::Meters(old)), Part::Meters(new)) => Reply::Meters(extend(old, new)),
-        (Some(Reply::Ports(old)), Part::Ports(new)) => Reply::Ports(extend(old, new)),
-        (Some(Reply::Unknown(old)), Part::Unknown { body, .. }) => {
-            Reply::Unknown(extend(old, vec![body]))
-        }
-        _ => {
-            return Err(Error::BadValue {
-                what: "part of an answer",
-                value: 0,
-            });
-        }
-    })
 }
 
 fn extend<T>(mut old: Vec<T>, new: Vec<T>) -> Vec<T> {

@@ -76,6 +76,7 @@ fn flow_mods(n: u16) -> Vec<Message> {
 
 fn refusal(kind: u16, code: u16) -> ErrorMessage {
     ErrorMessage {
+        version: Version::V15,
         kind,
         code,
         experimenter: None,
@@ -226,18 +227,57 @@ fn a_switch_of_another_version_is_refused_with_a_reason() {
     let now = Instant::now();
     let mut session = Session::new(Config::default(), now);
     let _ = session.poll_transmit();
-    let hello = Message::Hello(Hello { versions: 1 << 4 })
+    let hello = Message::Hello(Hello { versions: 1 << 3 })
         .encode(0)
         .unwrap();
     assert_eq!(
         session.handle_bytes(&hello, now),
-        Err(SessionError::Version)
+        Err(SessionError::Version(Versions::ALL))
     );
     let bytes = session.poll_transmit().unwrap();
     let (_, Message::Error(error)) = Message::decode(&bytes).unwrap() else {
         panic!("an error")
     };
     assert_eq!(error.name(), Some("OFPHFC_INCOMPATIBLE"));
+}
+
+#[test]
+fn the_newest_version_of_both_is_spoken() {
+    let now = Instant::now();
+    let greeting = |versions: Versions, header: Version| {
+        let hello = Hello::new(versions);
+        Message::Hello(hello).encode_as(header, 0).unwrap()
+    };
+    let two = Versions::only(Version::V10).and(Version::V13);
+    let cases = [
+        (
+            Versions::ALL,
+            greeting(Versions::ALL, Version::V15),
+            Version::V15,
+        ),
+        (Versions::ALL, greeting(two, Version::V13), Version::V13),
+        (two, greeting(Versions::ALL, Version::V15), Version::V13),
+        // Without a bitmap, the header's version and all before it are spoken.
+        (Versions::ALL, vec![5, 0, 0, 8, 0, 0, 0, 0], Version::V14),
+        (Versions::ALL, vec![3, 0, 0, 8, 0, 0, 0, 0], Version::V10),
+        (Versions::ALL, vec![9, 0, 0, 8, 0, 0, 0, 0], Version::V15),
+    ];
+    for (ours, hello, agreed) in cases {
+        let config = Config {
+            versions: ours,
+            ..Config::default()
+        };
+        let mut session = Session::new(config, now);
+        let _ = session.poll_transmit();
+        assert_eq!(session.version(), None);
+        session.handle_bytes(&hello, now).unwrap();
+        assert_eq!(session.version(), Some(agreed));
+        let said = session.poll_transmit().unwrap_or_default();
+        // With OpenFlow 1.0, Nicira's form of flows is chosen first.
+        let starts: Vec<u8> = said.first().into_iter().copied().collect();
+        let expected: &[u8] = if agreed == Version::V10 { &[1] } else { &[] };
+        assert_eq!(starts, expected);
+    }
 }
 
 #[test]

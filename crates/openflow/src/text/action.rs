@@ -5,10 +5,12 @@ use std::net::IpAddr;
 
 use super::{Bytes, Hex, List, Parts, Value};
 use crate::action::{
-    Action, Bundle, BundleAlgorithm, Controller, Ct, CtZone, HashFields, Learn, LearnSource,
-    LearnSpec, LearnTarget, Multipath, Nat, NatDirection, NatRange, Sample,
+    Action, Bundle, BundleAlgorithm, Controller, Ct, CtZone, Encap, EncapProperty, HashFields,
+    Header, Learn, LearnSource, LearnSpec, LearnTarget, Multipath, Nat, NatDirection, NatRange,
+    Sample,
 };
 use crate::field::FieldValue;
+use crate::message::REASONS;
 use crate::port::Port;
 
 impl fmt::Display for Action {
@@ -62,6 +64,16 @@ impl fmt::Display for Action {
             Self::FinTimeout { idle, hard } => fin_timeout(f, *idle, *hard),
             Self::DeleteField(field) => write!(f, "delete_field:{field}"),
             Self::DecNshTtl => f.write_str("dec_nsh_ttl"),
+            Self::Encap(encap) => write!(f, "{encap}"),
+            Self::Decap(None) => f.write_str("decap()"),
+            Self::Decap(Some(kind)) => write!(
+                f,
+                "decap(packet_type(ns={},type={:#x}))",
+                kind >> 16,
+                kind & 0xffff
+            ),
+            Self::ModVlanVid(vid) => write!(f, "mod_vlan_vid:{vid}"),
+            Self::ModVlanPcp(pcp) => write!(f, "mod_vlan_pcp:{pcp}"),
             Self::ClearActions => f.write_str("clear_actions"),
             Self::WriteActions(actions) => write!(f, "write_actions({})", Actions(actions)),
             Self::WriteMetadata {
@@ -141,14 +153,47 @@ fn fin_timeout(f: &mut fmt::Formatter<'_>, idle: u16, hard: u16) -> fmt::Result 
     write!(f, "fin_timeout({})", parts.finish())
 }
 
-pub(super) const REASONS: [&str; 6] = [
-    "no_match",
-    "action",
-    "invalid_ttl",
-    "action_set",
-    "group",
-    "packet_out",
-];
+impl fmt::Display for Encap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("encap(")?;
+        match self.header {
+            Header::Ethernet => f.write_str("ethernet")?,
+            Header::Nsh => f.write_str("nsh")?,
+            Header::Mpls => f.write_str("mpls")?,
+            Header::MplsMulticast => f.write_str("mpls_mc")?,
+            Header::Unknown(kind) => {
+                write!(
+                    f,
+                    "packet_type(ns={},type={:#x})",
+                    kind >> 16,
+                    kind & 0xffff
+                )?;
+            }
+        }
+        if !self.properties.is_empty() {
+            write!(f, "({})", List(&self.properties))?;
+        }
+        f.write_str(")")
+    }
+}
+
+impl fmt::Display for EncapProperty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NshMdType(md_type) => write!(f, "md_type={md_type}"),
+            Self::NshTlv { class, kind, value } => {
+                write!(f, "tlv({class:#06x},{kind},0x")?;
+                value.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                f.write_str(")")
+            }
+            Self::Unknown { class, kind, value } => {
+                write!(f, "property({class:#06x},{kind},0x")?;
+                value.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+                f.write_str(")")
+            }
+        }
+    }
+}
 
 impl fmt::Display for Controller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

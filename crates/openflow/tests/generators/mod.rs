@@ -187,6 +187,7 @@ pub(crate) fn group() -> impl Strategy<Value = Group> {
         watch_port: (id % 2 == 0).then_some(Port(3)),
         watch_group: (id % 3 == 0).then_some(4),
         actions,
+        other: Vec::new(),
     });
     (
         any::<u32>(),
@@ -202,5 +203,6 @@ pub(crate) fn group() -> impl Strategy<Value = Group> {
                 param,
                 fields: vec![(Field::IpSrc, 0xffff_ffff), (Field::IpProto, 0xff)],
             }),
+            other: Vec::new(),
         })
 }

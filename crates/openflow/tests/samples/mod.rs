@@ -546,6 +546,7 @@ pub(crate) fn group(id: u32, kind: GroupKind, selection: Option<SelectionMethod>
         watch_port: (kind == GroupKind::FastFailover).then_some(Port(1)),
         watch_group: None,
         actions: vec![Action::output(id + 1)],
+        ..Bucket::default()
     };
     let buckets = if kind == GroupKind::Indirect {
         vec![bucket(0)]
@@ -557,6 +558,7 @@ pub(crate) fn group(id: u32, kind: GroupKind, selection: Option<SelectionMethod>
         kind,
         buckets,
         selection,
+        ..Group::default()
     }
 }
 

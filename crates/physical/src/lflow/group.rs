@@ -42,10 +42,10 @@ pub(super) fn backends(
     };
     let buckets = (0..).zip(backends).map(bucket).collect();
     Ok(Group {
-        id: 0,
         kind: GroupKind::Select,
         buckets,
         selection: Some(selection(hash_fields)?),
+        ..Group::default()
     })
 }
 
@@ -64,10 +64,10 @@ pub(super) fn select(
     };
     let buckets = (0..).zip(members).map(bucket).collect();
     Ok(Group {
-        id: 0,
         kind: GroupKind::Select,
         buckets,
         selection: Some(selection(hash_fields)?),
+        ..Group::default()
     })
 }
 

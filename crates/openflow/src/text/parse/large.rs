@@ -10,8 +10,9 @@ use crate::action::{
     Action, Bundle, BundleAlgorithm, Controller, Ct, CtZone, HashFields, Multipath, Nat,
     NatDirection, NatRange, Sample,
 };
+use crate::message::REASONS;
 use crate::port::Port;
-use crate::text::action::{MULTIPATH, REASONS};
+use crate::text::action::MULTIPATH;
 
 pub(super) fn controller(item: &Item<'_>) -> Result<Action> {
     let mut out = Controller::default();
