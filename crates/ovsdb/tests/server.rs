@@ -81,7 +81,18 @@ impl Fixture {
     fn settle(&mut self) {
         if let Some(last) = self.commits().last() {
             self.server.durable(self.database, *last);
+            self.proceed();
         }
+    }
+
+    fn proceed(&mut self) {
+        let new_uuid = &mut *self.new_uuid;
+        let mut environment = Environment {
+            wall: 1,
+            now: self.now,
+            new_uuid,
+        };
+        self.server.proceed(&mut environment);
     }
 }
 
@@ -100,7 +111,7 @@ fn nothing_leaves_before_its_commit_is_durable() {
     let two = f.insert(a, "twos");
     let select = json!({"op": "select", "table": "Root", "where": [], "columns": ["name"]});
     let read = f.send(b, "transact", json!(["Rich", select]));
-    // A monitor that begins now shows both rows, so it must wait for both.
+    // A monitor that begins now is shown what is durable, so it must wait for both rows.
     let c = f.server.connect();
     f.send(c, "monitor", monitor);
     assert_eq!(
@@ -114,8 +125,10 @@ fn nothing_leaves_before_its_commit_is_durable() {
     assert_eq!(f.output(a)[0]["id"], one);
     let heard = f.output(b);
     assert_eq!((heard.len(), &heard[0]["method"]), (1, &json!("update")));
+    f.proceed();
     assert_eq!(f.output(c), Vec::<Value>::new());
     f.server.durable(f.database, commits[1]);
+    f.proceed();
     assert_eq!(f.output(a)[0]["id"], two);
     let heard = f.output(b);
     assert_eq!(
@@ -142,7 +155,7 @@ fn when_the_log_fails_the_staged_state_goes() {
     f.send(c, "monitor", monitor.clone());
     f.output(c);
     let lost = f.insert(a, "lost one");
-    // One that sees the staged state, and one that is shown all of it.
+    // One that sees the staged state, and one that waits to be shown what is durable.
     let select = json!({"op": "select", "table": "Root", "where": [], "columns": ["name"]});
     let read = f.send(c, "transact", json!(["Rich", select]));
     let d = f.server.connect();
@@ -158,11 +171,11 @@ fn when_the_log_fails_the_staged_state_goes() {
         // The monitor of `c` does not hear of the row.
         assert_eq!(f.output(session), [reply]);
     }
-    let closed = f.server.poll_close();
-    assert_eq!(closed, Some((d, CloseReason::Log("Rich".into()))));
-    assert_eq!(f.server.poll_close(), None);
     assert_eq!(f.output(d), Vec::<Value>::new());
-    f.server.disconnect(d);
+    f.proceed();
+    let shown = f.output(d);
+    assert_eq!(shown[0]["result"]["Root"].as_object().unwrap().len(), 1);
+    assert_eq!(f.server.poll_close(), None);
     assert_eq!(f.server.database(f.database).contents().count(), 1);
     // And it goes on.
     f.insert(b, "another");
@@ -365,7 +378,7 @@ fn the_odd_methods_answer() {
     );
     assert_eq!(
         ask("convert", json!(["Rich", {}]))["error"]["error"],
-        "not supported"
+        "syntax error"
     );
     assert_eq!(
         ask("get_schema", json!(["Poor"]))["error"]["error"],
@@ -420,16 +433,21 @@ fn a_part_of_the_process_transacts_too() {
         uuid_name: None,
         row: vec![("name".into(), name.into())],
     };
-    let done = f
-        .server
-        .transact(mine, f.database, &[insert("a")], &mut environment)
-        .unwrap();
-    let error = f
-        .server
-        .transact(mine, f.database, &[insert("b")], &mut environment)
-        .unwrap_err();
-    assert_eq!(error.kind, ErrorKind::DuplicateUuid);
-    let visible = f.server.durable(f.database, done.commit.unwrap().revision);
+    let mut submit = |name| {
+        let operations = vec![insert(name)];
+        f.server
+            .submit(mine, f.database, operations, &mut environment)
+    };
+    let tickets = [submit("a"), submit("b")];
+    // The second is refused because of the first, so both must wait for the log.
+    assert!(f.server.poll_completion().is_none());
+    let commit = f.server.poll_commit().unwrap().commit;
+    let visible = f.server.durable(f.database, commit.revision);
     assert_eq!(visible[0][0].uuid, Uuid::from_u128(9));
+    let done = [(); 2].map(|()| f.server.poll_completion().unwrap());
+    assert_eq!([done[0].ticket, done[1].ticket], tickets);
+    assert!(done[0].result.is_ok());
+    let error = done[1].result.as_ref().unwrap_err();
+    assert_eq!(error.kind, ErrorKind::DuplicateUuid);
     assert_eq!(f.output(client)[0]["method"], "update");
 }

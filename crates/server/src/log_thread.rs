@@ -1,82 +1,137 @@
-//! The thread that writes the log of one database.
+//! The thread that drives the log of one database.
 //!
 //! It takes whatever has gathered since the last write as one batch: one write, one `fdatasync`, one
-//! acknowledgement. So the cost of the disk is shared by all transactions that wait for it.
+//! acknowledgement. So the cost of the disk is shared by all transactions that wait for it. If others write the log
+//! too, it reads what they wrote. The snapshot of a compaction is made and stored on a thread of its own, while
+//! this one goes on.
 //!
-//! Invariant: acknowledgements are in order; after a failure nothing of that failure's epoch is written any
-//! more.
+//! What it answers is one order. When an answer says that commits were lost ([`Outcome::ends_epoch`]), everything
+//! that was sent before the owner took note of that belongs to a past *epoch* and is not written.
+//!
+//! Invariant: acknowledgements are in order; nothing of a past epoch is written.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ovsdb::Record;
-use ovsdb::log::Log;
+use ovsdb::database::Frozen;
+use ovsdb::log::{AppendError, Log, LogState, News, Update};
+use ovsdb::{Record, Str};
+
+/// How long to wait before reading again what could not be read.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What the thread is asked to do.
 #[derive(Debug)]
 enum Job {
-    /// A commit, of an epoch.
+    /// A commit.
     Append {
         epoch: u64,
         revision: u64,
         record: Option<Record>,
+        guards: Vec<Str>,
     },
-    /// Begin a new file that holds just the schema and the snapshot.
-    Compact {
+    /// Put this in the place of everything.
+    Replace {
         epoch: u64,
-        schema: Record,
-        snapshot: Record,
+        content: Content,
+        reason: Reason,
     },
+    /// Put this, which is what the log holds, in the place of everything that was sent before.
+    Compact { epoch: u64, content: Content },
+    /// The snapshot of a compaction was stored, or could not be.
+    Stored(bool),
+    /// Others may have written.
+    News,
+    /// End after all this.
+    End,
+}
+
+/// A schema, and rows for it.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) schema: Record,
+    pub(crate) rows: Frozen,
+}
+
+/// Why a log is replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It has failed, and this is what is known to be durable.
+    Repair,
+    /// The database gets another schema.
+    Conversion,
 }
 
 /// What the thread says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Outcome {
     /// The log holds everything up to this revision.
     Durable(u64),
-    /// The log could not be written; the commits of this epoch after the last durable one are lost.
+    /// The log could not be written; the commits after the last durable one are lost.
     Failed(String),
-    /// A compaction that was asked for has ended; whether there is a new file.
-    Compacted(bool),
+    /// Others have written behind the last durable commit; the commits after that were not written.
+    Others(Vec<Update>),
+    /// The lock is not this process's, so the commits after the last durable one were not written.
+    LockLost(Str),
+    /// The log was replaced, or why not.
+    Replaced(Reason, Result<(), String>),
+    /// A compaction that was asked for has ended.
+    Compacted,
+    /// The number of its last record.
+    Index(Option<u64>),
+    /// Whether it can be written; this one comes at any time.
+    Connected(bool),
 }
+
+impl Outcome {
+    /// Whether what was sent before this is heard of is not written.
+    pub(crate) const fn ends_epoch(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Others(_) | Self::LockLost(_))
+    }
+}
+
+type Report = Arc<dyn Fn(Outcome) + Send + Sync>;
 
 /// The owner's end of the thread. Dropping it ends the thread after what it has to do.
 #[derive(Debug)]
 pub(crate) struct LogThread {
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: mpsc::Sender<Job>,
     thread: Option<JoinHandle<()>>,
     epoch: u64,
     wants_compaction: Arc<AtomicBool>,
 }
 
 impl LogThread {
-    /// Starts the thread; `report` is called on it.
+    /// Starts the thread; `report` is called on it, and on any other.
     pub(crate) fn start(
         name: &str,
-        log: Box<dyn Log + Send>,
-        report: impl Fn(Outcome) + Send + 'static,
+        mut log: Box<dyn Log + Send>,
+        report: impl Fn(Outcome) + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let (jobs, receiver) = mpsc::channel();
         let wants_compaction = Arc::new(AtomicBool::new(log.size().wants_compaction()));
-        let shared = Arc::clone(&wants_compaction);
-        let mut writer = Writer {
+        let report: Report = Arc::new(report);
+        log.watch(watcher(jobs.clone(), Arc::clone(&report)));
+        let writer = Writer {
+            state: log.state(),
             log,
-            wants_compaction: shared,
-            failed: None,
+            report,
+            jobs: jobs.clone(),
+            wants_compaction: Arc::clone(&wants_compaction),
+            epoch: 0,
+            behind: false,
+            storing: false,
+            ended: false,
         };
         let thread = std::thread::Builder::new()
             .name(format!("log {name}"))
-            .spawn(move || {
-                while let Ok(first) = receiver.recv() {
-                    let jobs = std::iter::once(first).chain(receiver.try_iter()).collect();
-                    writer.work(jobs, &report);
-                }
-            })?;
+            .spawn(move || writer.run(&receiver))?;
         Ok(Self {
-            jobs: Some(jobs),
+            jobs,
             thread: Some(thread),
             epoch: 0,
             wants_compaction,
@@ -84,25 +139,35 @@ impl LogThread {
     }
 
     /// Sends a commit to the log.
-    pub(crate) fn append(&self, revision: u64, record: Option<Record>) {
+    pub(crate) fn append(&self, revision: u64, record: Option<Record>, guards: Vec<Str>) {
         self.send(Job::Append {
             epoch: self.epoch,
             revision,
             record,
+            guards,
         });
     }
 
-    /// Begins a new file. What was sent before must be in the snapshot.
-    pub(crate) fn compact(&self, schema: Record, snapshot: Record) {
+    /// Begins the log anew.
+    pub(crate) fn replace(&self, content: Content, reason: Reason) {
+        self.send(Job::Replace {
+            epoch: self.epoch,
+            content,
+            reason,
+        });
+    }
+
+    /// Compacts the log. The content is that after everything that was sent before.
+    pub(crate) fn compact(&self, content: Content) {
         self.send(Job::Compact {
             epoch: self.epoch,
-            schema,
-            snapshot,
+            content,
         });
     }
 
-    /// Says that the failure was taken note of: commits from now on build on the last durable one.
-    pub(crate) fn recover(&mut self) {
+    /// Says that note was taken of an outcome that ended an epoch: commits from now on build on the state after
+    /// it.
+    pub(crate) fn begin_epoch(&mut self) {
         self.epoch += 1;
     }
 
@@ -112,86 +177,209 @@ impl LogThread {
     }
 
     fn send(&self, job: Job) {
-        if let Some(jobs) = &self.jobs {
-            // The thread lives until the sender is dropped.
-            let _ = jobs.send(job);
-        }
+        // The thread lives until it is told to end.
+        let _ = self.jobs.send(job);
     }
 }
 
 impl Drop for LogThread {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.send(Job::End);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
+/// Takes news of the log to those whom it concerns. That the connection is lost, the thread itself may be unable
+/// to say: it may be waiting for the connection.
+fn watcher(jobs: mpsc::Sender<Job>, report: Report) -> ovsdb::log::Watcher {
+    Box::new(move |news| {
+        if let News::Connected(connected) = news {
+            report(Outcome::Connected(connected));
+        }
+        // A thread that has ended needs no news.
+        let _ = jobs.send(Job::News);
+    })
+}
+
 struct Writer {
     log: Box<dyn Log + Send>,
+    report: Report,
+    jobs: mpsc::Sender<Job>,
     wants_compaction: Arc<AtomicBool>,
-    /// The epoch that failed.
-    failed: Option<u64>,
+    /// How many outcomes have ended an epoch.
+    epoch: u64,
+    /// Whether others have written, and that could not be read yet.
+    behind: bool,
+    /// Whether the snapshot of a compaction is being stored.
+    storing: bool,
+    state: LogState,
+    ended: bool,
 }
 
 impl Writer {
-    fn work(&mut self, jobs: Vec<Job>, report: &impl Fn(Outcome)) {
-        let mut batch = Batch::default();
-        for job in jobs {
-            match job {
-                Job::Append { epoch, .. } | Job::Compact { epoch, .. }
-                    if self.failed == Some(epoch) => {}
-                Job::Append {
-                    epoch,
-                    revision,
-                    record,
-                } => {
-                    if batch.epoch != epoch {
-                        self.write(std::mem::take(&mut batch), report);
-                    }
-                    batch.epoch = epoch;
-                    batch.revision = Some(revision);
-                    batch.records.extend(record);
-                }
-                Job::Compact {
-                    schema, snapshot, ..
-                } => {
-                    self.write(std::mem::take(&mut batch), report);
-                    let compacted = self.log.replace(&schema, &snapshot);
-                    if let Err(error) = &compacted {
-                        // The old file stands, and holds the same.
-                        tracing::warn!(target: "log", "compaction failed: {}", text(error));
-                    }
-                    report(Outcome::Compacted(compacted.is_ok()));
-                }
+    fn run(mut self, jobs: &mpsc::Receiver<Job>) {
+        while !self.ended {
+            let first = if self.behind {
+                jobs.recv_timeout(RETRY)
+            } else {
+                jobs.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            };
+            match first {
+                Ok(first) => self.work(std::iter::once(first).chain(jobs.try_iter()).collect()),
+                Err(RecvTimeoutError::Timeout) => self.catch_up(),
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
-        self.write(batch, report);
-        self.wants_compaction
-            .store(self.log.size().wants_compaction(), Ordering::Relaxed);
     }
 
-    fn write(&mut self, batch: Batch, report: &impl Fn(Outcome)) {
+    fn report(&mut self, outcome: Outcome) {
+        self.epoch += u64::from(outcome.ends_epoch());
+        (self.report)(outcome);
+    }
+
+    fn work(&mut self, jobs: Vec<Job>) {
+        let mut batch = Batch::default();
+        for job in jobs {
+            if let Job::Append {
+                epoch,
+                revision,
+                record,
+                guards,
+            } = job
+            {
+                if batch.epoch != epoch {
+                    self.write(std::mem::take(&mut batch));
+                }
+                batch.add(epoch, revision, record, guards);
+                continue;
+            }
+            self.write(std::mem::take(&mut batch));
+            match job {
+                Job::Replace {
+                    epoch,
+                    content,
+                    reason,
+                } => self.replace(epoch, &content, reason),
+                Job::Compact { epoch, content } => self.compact(epoch, content),
+                Job::Stored(stored) => self.end_compaction(stored),
+                Job::News => self.catch_up(),
+                Job::End => self.ended = true,
+                // These were gathered above.
+                Job::Append { .. } => {}
+            }
+        }
+        self.write(batch);
+        self.wants_compaction
+            .store(self.log.size().wants_compaction(), Ordering::Relaxed);
+        let state = self.log.state();
+        if state.index != std::mem::replace(&mut self.state, state).index {
+            self.report(Outcome::Index(state.index));
+        }
+    }
+
+    fn write(&mut self, batch: Batch) {
         let Some(revision) = batch.revision else {
             return;
         };
-        if self.failed == Some(batch.epoch) {
+        if batch.epoch != self.epoch || self.behind {
             return;
         }
         let written = if batch.records.is_empty() {
             Ok(())
         } else {
-            self.log.append(&batch.records, &[])
+            self.log.append(&batch.records, &batch.guards)
         };
         match written {
-            Ok(()) => report(Outcome::Durable(revision)),
+            Ok(()) => self.report(Outcome::Durable(revision)),
+            Err(error) => self.not_written(error),
+        }
+    }
+
+    fn not_written(&mut self, error: AppendError) {
+        match error {
+            AppendError::Behind => {
+                self.behind = true;
+                self.catch_up();
+            }
+            AppendError::LockLost(lock) => self.report(Outcome::LockLost(lock)),
+            AppendError::Failed(error) => self.report(Outcome::Failed(text(&error))),
+        }
+    }
+
+    /// Reads what others have written.
+    fn catch_up(&mut self) {
+        match self.log.catch_up() {
+            Ok(updates) => {
+                if std::mem::take(&mut self.behind) || !updates.is_empty() {
+                    self.report(Outcome::Others(updates));
+                }
+            }
             Err(error) => {
-                self.failed = Some(batch.epoch);
-                report(Outcome::Failed(text(&error)));
+                self.behind = true;
+                tracing::warn!(target: "log", "cannot read what others wrote: {}", text(&error));
             }
         }
     }
+
+    fn replace(&mut self, epoch: u64, content: &Content, reason: Reason) {
+        if epoch != self.epoch || self.behind {
+            return;
+        }
+        let snapshot = content.rows.record(now());
+        let done = match self.log.replace(&content.schema, &snapshot) {
+            Ok(()) => Ok(()),
+            Err(AppendError::Failed(error)) => Err(text(&error)),
+            Err(error) => return self.not_written(error),
+        };
+        self.report(Outcome::Replaced(reason, done));
+    }
+
+    /// Begins a compaction.
+    fn compact(&mut self, epoch: u64, content: Content) {
+        if epoch != self.epoch || self.behind || self.storing {
+            return self.report(Outcome::Compacted);
+        }
+        let store = match self.log.begin_compaction() {
+            Ok(store) => store,
+            Err(error) => {
+                tracing::warn!(target: "log", "compaction failed: {}", text(&error));
+                return self.report(Outcome::Compacted);
+            }
+        };
+        let jobs = self.jobs.clone();
+        let work = move || {
+            let snapshot = content.rows.record(now());
+            let stored = store(&content.schema, &snapshot);
+            if let Err(error) = &stored {
+                tracing::warn!(target: "log", "compaction failed: {}", text(error));
+            }
+            let _ = jobs.send(Job::Stored(stored.is_ok()));
+        };
+        let started = std::thread::Builder::new().name("compaction".into());
+        self.storing = true;
+        if let Err(error) = started.spawn(work) {
+            tracing::warn!(target: "log", "compaction failed: {error}");
+            self.end_compaction(false);
+        }
+    }
+
+    fn end_compaction(&mut self, stored: bool) {
+        self.storing = false;
+        if let Err(error) = self.log.end_compaction(stored) {
+            tracing::warn!(target: "log", "compaction failed: {}", text(&error));
+        }
+        self.report(Outcome::Compacted);
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An error with its causes.
@@ -205,19 +393,33 @@ pub(crate) fn text(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Commits that are written together.
 #[derive(Default)]
 struct Batch {
     epoch: u64,
     revision: Option<u64>,
     records: Vec<Record>,
+    guards: Vec<Str>,
+}
+
+impl Batch {
+    fn add(&mut self, epoch: u64, revision: u64, record: Option<Record>, guards: Vec<Str>) {
+        self.epoch = epoch;
+        self.revision = Some(revision);
+        self.records.extend(record);
+        for guard in guards {
+            if !self.guards.contains(&guard) {
+                self.guards.push(guard);
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
 
-    use ovsdb::Str;
-    use ovsdb::log::{AppendError, LogError, StoreSnapshot};
+    use ovsdb::log::{LogError, StoreSnapshot};
 
     use super::*;
 
@@ -259,7 +461,7 @@ mod tests {
 
     fn start(memory: &Memory) -> (LogThread, mpsc::Receiver<Outcome>) {
         let (sender, outcomes) = mpsc::channel();
-        let report = move |outcome| sender.send(outcome).unwrap();
+        let report = move |outcome| drop(sender.send(outcome));
         (
             LogThread::start("test", Box::new(memory.clone()), report).unwrap(),
             outcomes,
@@ -272,14 +474,17 @@ mod tests {
         let blocked = memory.fail.lock().unwrap();
         let (thread, outcomes) = start(&memory);
         for revision in 1..=50 {
-            thread.append(revision, record());
+            thread.append(revision, record(), Vec::new());
         }
         drop(blocked);
         drop(thread);
         let batches = memory.batches.lock().unwrap();
         assert_eq!(batches.iter().sum::<usize>(), 50);
         assert!(batches.len() <= 2, "{batches:?}");
-        assert_eq!(outcomes.iter().last(), Some(Outcome::Durable(50)));
+        assert!(matches!(
+            outcomes.try_iter().last(),
+            Some(Outcome::Durable(50))
+        ));
     }
 
     #[test]
@@ -287,13 +492,13 @@ mod tests {
         let memory = Memory::default();
         *memory.fail.lock().unwrap() = true;
         let (mut thread, outcomes) = start(&memory);
-        thread.append(1, record());
+        thread.append(1, record(), Vec::new());
         assert!(matches!(outcomes.recv().unwrap(), Outcome::Failed(_)));
         // Sent before the failure was heard of.
-        thread.append(2, record());
-        thread.recover();
-        thread.append(1, record());
-        assert_eq!(outcomes.recv().unwrap(), Outcome::Durable(1));
+        thread.append(2, record(), Vec::new());
+        thread.begin_epoch();
+        thread.append(1, record(), Vec::new());
+        assert!(matches!(outcomes.recv().unwrap(), Outcome::Durable(1)));
         drop(thread);
         assert_eq!(*memory.batches.lock().unwrap(), [1]);
     }

@@ -139,7 +139,7 @@ impl Pair {
         // One that the database refuses is as good as any other.
         let _ = self
             .server
-            .transact(self.writer, database, operations, &mut environment);
+            .submit(self.writer, database, operations.to_vec(), &mut environment);
         self.pump();
     }
 

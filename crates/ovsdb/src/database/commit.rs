@@ -246,6 +246,7 @@ impl Work<'_> {
         }
         self.db.revision = revision;
         let record = Record::commit(self.db.form(), &changes, now, &self.comments);
+        let before = self.db.history.point();
         let id = self.db.history.next_id(record.as_ref(), revision);
         let changes: Arc<[RowChange]> = changes.into();
         self.db
@@ -256,6 +257,7 @@ impl Work<'_> {
             id,
             record,
             changes,
+            before,
         }
     }
 }

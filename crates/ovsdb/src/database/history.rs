@@ -12,6 +12,13 @@ use sha1::{Digest, Sha1};
 use crate::record::Record;
 use crate::{RowChange, Uuid};
 
+/// A place in the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Point {
+    last_id: Uuid,
+    last_persistent: Uuid,
+}
+
 #[derive(Debug)]
 pub(crate) struct History {
     /// Each entry leads from the id of the one before it (or `base`) to its own.
@@ -103,10 +110,25 @@ impl History {
         }
     }
 
-    /// Forgets the last commits after a failure of the log; nobody has seen their ids.
-    pub(crate) fn forget(&mut self) {
-        let id = self.last_persistent;
-        self.set_base(id);
+    /// The end of the history.
+    pub(crate) fn point(&self) -> Point {
+        Point {
+            last_id: self.last_id(),
+            last_persistent: self.last_persistent,
+        }
+    }
+
+    /// Goes back to an earlier point; nobody has seen the ids of the commits after it.
+    pub(crate) fn go_back(&mut self, point: Point) {
+        while self.last_id() != point.last_id {
+            let Some((_, changes)) = self.entries.pop_back() else {
+                // The point is further back than what is kept.
+                self.set_base(point.last_id);
+                break;
+            };
+            self.weight -= changes.iter().map(weight).sum::<usize>();
+        }
+        self.last_persistent = point.last_persistent;
     }
 
     pub(crate) fn since(&self, id: Uuid) -> Option<Since<'_>> {

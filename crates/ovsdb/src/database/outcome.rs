@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
+use super::history::Point;
 use crate::record::Record;
 use crate::{Datum, Error, RowChange, Str, Uuid};
 
@@ -44,6 +45,8 @@ pub struct Commit {
     pub record: Option<Record>,
     /// The rows that changed, grouped by table.
     pub changes: Arc<[RowChange]>,
+    /// Where the history stood before.
+    pub(crate) before: Point,
 }
 
 /// The result of one operation.

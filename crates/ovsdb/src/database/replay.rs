@@ -9,7 +9,7 @@ use super::commit::sum;
 use super::execute::Key;
 use super::{Commit, Database};
 use crate::record::{Record, SNAPSHOT_COMMENT};
-use crate::{Datum, Error, Row, RowChange, TableSchema, json};
+use crate::{Datum, Error, Row, RowChange, TableSchema, Uuid, json};
 
 /// A record that does not fit the database.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,11 @@ impl Database {
     /// # Errors
     /// When the record is not one of this database; the state is then as before.
     pub fn replay(&mut self, record: &Record) -> Result<(), ReplayError> {
+        self.replay_commit(record).map(drop)
+    }
+
+    /// As [`Database::replay`]; gives what the record did.
+    pub(crate) fn replay_commit(&mut self, record: &Record) -> Result<Commit, ReplayError> {
         let json: Value = serde_json::from_slice(record.data())?;
         let object = json
             .as_object()
@@ -55,17 +60,73 @@ impl Database {
                 changes.push(self.read_row(index, uuid, columns, is_diff)?);
             }
         }
-        self.apply(&changes);
         let comment = object.get("_comment").and_then(Value::as_str);
         let id = comment.and_then(|text| text.strip_prefix(SNAPSHOT_COMMENT));
-        if let (0, Some(id)) = (self.revision, id.and_then(json::parse_uuid)) {
+        let commit = if let (0, Some(id)) = (self.revision, id.and_then(json::parse_uuid)) {
+            let before = self.history.point();
+            self.apply(&changes);
             self.history.set_base(id);
+            Commit {
+                revision: self.revision + 1,
+                id,
+                record: Some(record.clone()),
+                changes: changes.into(),
+                before,
+            }
         } else {
             let id = self.history.next_id(Some(record), self.revision);
-            self.history.push(id, true, changes.into());
+            self.commit_of(id, Some(record.clone()), changes)
+        };
+        self.revision = commit.revision;
+        Ok(commit)
+    }
+
+    /// Carries out changes that need no check, as a commit of this id.
+    fn commit_of(&mut self, id: Uuid, record: Option<Record>, changes: Vec<RowChange>) -> Commit {
+        let commit = Commit {
+            revision: self.revision + 1,
+            id,
+            record,
+            changes: changes.into(),
+            before: self.history.point(),
+        };
+        self.bring_back(&commit);
+        self.revision = commit.revision;
+        commit
+    }
+
+    /// Carries out a commit that [`Database::roll_back`] has taken out, on the state that it was made on.
+    pub(crate) fn bring_back(&mut self, commit: &Commit) {
+        self.apply(&commit.changes);
+        let changes = Arc::clone(&commit.changes);
+        self.history.push(commit.id, true, changes);
+    }
+
+    /// Takes over the content and the id of another state of the same database, which has the same schema;
+    /// rows that are equal stay as they are.
+    pub(crate) fn turn_into(&mut self, new: &Self) -> Commit {
+        let mut changes = Vec::new();
+        for (table, of_new) in self.tables.iter().zip(&new.tables) {
+            let change = |uuid: Uuid, old: Option<&Arc<Row>>, new: Option<&Arc<Row>>| RowChange {
+                table: table.schema.name.clone(),
+                uuid,
+                old: old.cloned(),
+                new: new.map(|row| {
+                    let mut row = Row::clone(row);
+                    row.set_revision(self.revision + 1);
+                    Arc::new(row)
+                }),
+            };
+            let gone = table.iter().filter(|(uuid, _)| of_new.row(uuid).is_none());
+            changes.extend(gone.map(|(uuid, row)| change(*uuid, Some(row), None)));
+            for (uuid, row) in of_new.iter() {
+                let old = table.row(uuid);
+                if old != Some(row) {
+                    changes.push(change(*uuid, old, Some(row)));
+                }
+            }
         }
-        self.revision += 1;
-        Ok(())
+        self.commit_of(new.last_id(), None, changes)
     }
 
     fn read_row(
@@ -106,6 +167,7 @@ impl Database {
     /// Takes staged commits back that the log could not take, the last one first. Nobody has heard of them.
     pub fn roll_back<'c>(&mut self, commits: impl DoubleEndedIterator<Item = &'c Commit>) {
         for commit in commits.rev() {
+            self.history.go_back(commit.before);
             let inverse: Vec<RowChange> = commit
                 .changes
                 .iter()
@@ -118,7 +180,6 @@ impl Database {
                 .collect();
             self.apply(&inverse);
         }
-        self.history.forget();
     }
 
     /// Puts changes into the tables that need no check.

@@ -1,17 +1,41 @@
-//! Named locks, shared by all sessions of a server (RFC 7047 section 4.1.8).
+//! Named locks, shared by all sessions of a server (RFC 7047 section 4.1.8), and by all servers of a cluster.
 //!
-//! Invariant: the owner of a lock is the first of those who want it.
+//! Within the server a queue decides. In a cluster the server itself must own the lock too: it asks for it when
+//! its first session wants it, and gives it up when its last one does not any more.
+//!
+//! Invariant: the owner of a lock is the first of those who want it, if the server owns it.
 
 use std::collections::VecDeque;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde_json::Value;
 
 use super::SessionId;
 use crate::Str;
+use crate::log::LockEvent;
 
 #[derive(Debug, Default)]
 pub(crate) struct Locks {
     queues: FxHashMap<Str, VecDeque<SessionId>>,
+    /// The locks that the server owns, if it is one of a cluster.
+    owned: Option<FxHashSet<Str>>,
+    requests: VecDeque<LockRequest>,
+    /// Requests to steal a lock that are answered when the server owns it.
+    thieves: Vec<(Str, SessionId, Value)>,
+}
+
+/// What a server asks of the locks of its cluster; see [`LockService`](crate::log::LockService).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LockRequest {
+    /// The server wants to own a lock.
+    Want {
+        /// The lock.
+        lock: Str,
+        /// Whether to take it from who has it.
+        steal: bool,
+    },
+    /// The server wants a lock no longer.
+    Release(Str),
 }
 
 /// A session that must hear of a lock.
@@ -21,9 +45,31 @@ pub(crate) struct Notice {
     pub(crate) lock: Str,
     /// Whether the session has the lock now, or has lost it.
     pub(crate) locked: bool,
+    /// The request to which this is the answer, if it is one.
+    pub(crate) answer: Option<Value>,
+}
+
+impl Notice {
+    fn new(session: SessionId, lock: &str, locked: bool) -> Self {
+        Self {
+            session,
+            lock: lock.into(),
+            locked,
+            answer: None,
+        }
+    }
 }
 
 impl Locks {
+    /// From now on the locks are those of a cluster, of which the server owns none yet.
+    pub(crate) fn share(&mut self) {
+        self.owned.get_or_insert_default();
+    }
+
+    pub(crate) fn poll_request(&mut self) -> Option<LockRequest> {
+        self.requests.pop_front()
+    }
+
     pub(crate) fn wants(&self, lock: &str, session: SessionId) -> bool {
         self.queues
             .get(lock)
@@ -31,44 +77,100 @@ impl Locks {
     }
 
     pub(crate) fn holds(&self, lock: &str, session: SessionId) -> bool {
-        self.queues.get(lock).and_then(VecDeque::front) == Some(&session)
+        self.owns(lock) && self.first(lock) == Some(session)
+    }
+
+    fn owns(&self, lock: &str) -> bool {
+        self.owned.as_ref().is_none_or(|owned| owned.contains(lock))
+    }
+
+    fn first(&self, lock: &str) -> Option<SessionId> {
+        self.queues.get(lock)?.front().copied()
+    }
+
+    fn want(&mut self, lock: &str, steal: bool) {
+        if self.owned.is_some() {
+            let lock = lock.into();
+            self.requests.push_back(LockRequest::Want { lock, steal });
+        }
     }
 
     /// Queues for the lock; says whether the session has it.
     pub(crate) fn lock(&mut self, lock: &str, session: SessionId) -> bool {
-        self.queues
-            .entry(lock.into())
-            .or_default()
-            .push_back(session);
+        let queue = self.queues.entry(lock.into()).or_default();
+        queue.push_back(session);
+        if queue.len() == 1 {
+            self.want(lock, false);
+        }
         self.holds(lock, session)
     }
 
-    /// Takes the lock; the session that had it is the first to get it back.
-    pub(crate) fn steal(&mut self, lock: &str, session: SessionId) -> Option<Notice> {
+    /// Takes the lock; the session that had it is the first to get it back. Gives `false` when that is done only
+    /// with a notice to come, the answer to the request `id`.
+    pub(crate) fn steal(
+        &mut self,
+        lock: &str,
+        session: SessionId,
+        id: &Value,
+    ) -> (bool, Option<Notice>) {
+        let owned = self.owns(lock);
         let queue = self.queues.entry(lock.into()).or_default();
-        let victim = queue.front().copied();
+        let victim = queue.front().copied().filter(|_| owned);
         queue.push_front(session);
-        Some(Notice {
-            session: victim?,
-            lock: lock.into(),
-            locked: false,
-        })
+        if !owned {
+            self.thieves.push((lock.into(), session, id.clone()));
+            self.want(lock, true);
+        }
+        let notice = victim.map(|victim| Notice::new(victim, lock, false));
+        (owned, notice)
     }
 
     /// Gives the lock, or the place in its queue, up.
-    pub(crate) fn unlock(&mut self, lock: &str, session: SessionId) -> Option<Notice> {
-        let held = self.holds(lock, session);
-        let queue = self.queues.get_mut(lock)?;
-        queue.retain(|waiting| *waiting != session);
-        let next = queue.front().copied();
-        if next.is_none() {
-            self.queues.remove(lock);
+    pub(crate) fn unlock(&mut self, lock: &str, session: SessionId) -> Vec<Notice> {
+        let mut notices = Vec::new();
+        if let Some(id) = self.no_thief(lock, session) {
+            notices.push(Notice {
+                answer: Some(id),
+                ..Notice::new(session, lock, false)
+            });
         }
-        next.filter(|_| held).map(|session| Notice {
-            session,
-            lock: lock.into(),
-            locked: true,
+        let held = self.holds(lock, session);
+        let Some(queue) = self.queues.get_mut(lock) else {
+            return notices;
+        };
+        queue.retain(|waiting| *waiting != session);
+        if queue.is_empty() {
+            self.queues.remove(lock);
+            self.release(lock);
+        } else if held {
+            notices.extend(self.hand_over(lock));
+        }
+        notices
+    }
+
+    fn release(&mut self, lock: &str) {
+        if let Some(owned) = &mut self.owned {
+            owned.remove(lock);
+            self.requests.push_back(LockRequest::Release(lock.into()));
+        }
+    }
+
+    /// What the first in the queue must hear when it gets the lock.
+    fn hand_over(&mut self, lock: &str) -> Option<Notice> {
+        let session = self.first(lock)?;
+        let answer = self.no_thief(lock, session);
+        Some(Notice {
+            answer,
+            ..Notice::new(session, lock, true)
         })
+    }
+
+    fn no_thief(&mut self, lock: &str, session: SessionId) -> Option<Value> {
+        let thief = self
+            .thieves
+            .iter()
+            .position(|(of, who, _)| of == lock && *who == session)?;
+        Some(self.thieves.swap_remove(thief).2)
     }
 
     /// Gives everything up that a session has or waits for.
@@ -81,8 +183,33 @@ impl Locks {
         names.sort_unstable();
         names
             .iter()
-            .filter_map(|name| self.unlock(name, session))
+            .flat_map(|name| self.unlock(name, session))
             .collect()
+    }
+
+    /// The cluster has given a lock to this server, or taken it away.
+    pub(crate) fn handle_event(&mut self, event: LockEvent) -> Option<Notice> {
+        let owned = self.owned.as_mut()?;
+        match event {
+            LockEvent::Owned(lock) => {
+                if !self.queues.contains_key(&lock) {
+                    // Nobody wants it any more.
+                    self.requests.push_back(LockRequest::Release(lock));
+                    return None;
+                }
+                owned.insert(lock.clone()).then(|| self.hand_over(&lock))?
+            }
+            LockEvent::Lost(lock) => {
+                if !owned.remove(&lock) {
+                    return None;
+                }
+                // It stays wanted. To say so again makes sure of an event when it is owned, also if that was
+                // so before this one was taken note of.
+                self.want(&lock, false);
+                let session = self.first(&lock)?;
+                Some(Notice::new(session, &lock, false))
+            }
+        }
     }
 }
 
@@ -96,18 +223,60 @@ mod tests {
         let mut locks = Locks::default();
         assert!(locks.lock("l", a));
         assert!(!locks.lock("l", b));
-        let notice = |session, locked| {
-            Some(Notice {
-                session,
-                lock: "l".into(),
-                locked,
-            })
-        };
-        assert_eq!(locks.steal("l", c), notice(a, false));
+        let notice = |session, locked| Notice::new(session, "l", locked);
+        let id = Value::from(1);
+        assert_eq!(locks.steal("l", c, &id), (true, Some(notice(a, false))));
         assert!(locks.holds("l", c) && locks.wants("l", a));
-        assert_eq!(locks.unlock("l", c), notice(a, true));
-        assert_eq!(locks.unlock("l", b), None);
+        assert_eq!(locks.unlock("l", c), [notice(a, true)]);
+        assert_eq!(locks.unlock("l", b), []);
         assert_eq!(locks.forget(a), []);
         assert!(locks.lock("l", b));
+        assert_eq!(locks.poll_request(), None);
+    }
+
+    fn want(steal: bool) -> Option<LockRequest> {
+        let lock = "l".into();
+        Some(LockRequest::Want { lock, steal })
+    }
+
+    #[test]
+    fn in_a_cluster_the_server_must_own_it_too() {
+        let [a, b, c] = [1, 2, 3].map(SessionId);
+        let notice = |session, locked| Notice::new(session, "l", locked);
+        let owned = || LockEvent::Owned("l".into());
+        let lost = || LockEvent::Lost("l".into());
+        let mut locks = Locks::default();
+        locks.share();
+        assert!(!locks.lock("l", a) && !locks.lock("l", b));
+        assert_eq!(
+            (locks.poll_request(), locks.poll_request()),
+            (want(false), None)
+        );
+        assert_eq!(locks.handle_event(owned()), Some(notice(a, true)));
+        assert_eq!(locks.handle_event(owned()), None);
+        assert!(locks.holds("l", a));
+        // Another server steals it, and this one gets it back.
+        assert_eq!(locks.handle_event(lost()), Some(notice(a, false)));
+        assert_eq!(locks.handle_event(lost()), None);
+        assert!(!locks.holds("l", a) && locks.wants("l", a));
+        assert_eq!(
+            (locks.poll_request(), locks.poll_request()),
+            (want(false), None)
+        );
+        // A session steals it from another server: the answer comes when it is there.
+        assert_eq!(locks.steal("l", c, &Value::from(7)), (false, None));
+        assert_eq!(locks.poll_request(), want(true));
+        let answer = Notice {
+            answer: Some(Value::from(7)),
+            ..notice(c, true)
+        };
+        assert_eq!(locks.handle_event(owned()), Some(answer));
+        assert_eq!(locks.unlock("l", c), [notice(a, true)]);
+        assert_eq!(locks.forget(a), [notice(b, true)]);
+        assert_eq!(locks.unlock("l", b), []);
+        assert_eq!(locks.poll_request(), Some(LockRequest::Release("l".into())));
+        // It was given to this server too late.
+        assert_eq!(locks.handle_event(owned()), None);
+        assert_eq!(locks.poll_request(), Some(LockRequest::Release("l".into())));
     }
 }

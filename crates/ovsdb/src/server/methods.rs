@@ -1,16 +1,17 @@
 //! The methods of the protocol: RFC 7047 section 4.1 and `ovsdb-server(7)`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::hosted::Deferred;
 use super::monitor::Version;
-use super::outbox::Gate;
 use super::{CloseReason, DatabaseId, Environment, Server, SessionId};
-use crate::{Error, ErrorKind, json};
+use crate::{DatabaseSchema, Error, ErrorKind, json};
 
 /// A JSON-RPC 1.0 message: a request, a notification or a reply.
 #[derive(Deserialize)]
@@ -25,8 +26,8 @@ struct Message<'a> {
 
 /// What a method answers.
 enum Answer {
-    /// The text of the result, and what must be durable before it is sent.
-    Result(Vec<u8>, Gate),
+    /// The text of the result.
+    Result(Vec<u8>),
     /// The answer comes later, or never.
     Later,
 }
@@ -34,11 +35,11 @@ enum Answer {
 impl Answer {
     fn json<T: Serialize + ?Sized>(value: &T) -> Self {
         let text = serde_json::to_vec(value);
-        Self::Result(text.expect("results are JSON with text as keys"), None)
+        Self::Result(text.expect("results are JSON with text as keys"))
     }
 
     fn empty() -> Self {
-        Self::Result(b"{}".to_vec(), None)
+        Self::Result(b"{}".to_vec())
     }
 }
 
@@ -68,12 +69,21 @@ impl Server {
             return Ok(());
         }
         if method == "echo" {
-            self.send_result(session, &id, params.as_bytes(), None);
+            self.send_result(session, &id, params.as_bytes());
             return Ok(());
         }
         let params: Vec<Value> = serde_json::from_str(params).map_err(bad)?;
+        if let Some(database) = self.must_wait(session, &method, &params) {
+            let deferred = Deferred::Message {
+                session,
+                transacts: method == "transact",
+                bytes: bytes.to_vec(),
+            };
+            self.defer(database, deferred);
+            return Ok(());
+        }
         match self.method(session, &method, &id, params, environment) {
-            Ok(Some(Answer::Result(text, gate))) => self.send_result(session, &id, &text, gate),
+            Ok(Some(Answer::Result(text))) => self.send_result(session, &id, &text),
             Ok(Some(Answer::Later)) => {}
             Ok(None) => self.send_error(session, &id, "unknown method"),
             Err(error) => self.reply_error(session, &id, &error),
@@ -106,14 +116,14 @@ impl Server {
             "monitor_cond" => self.monitor(session, method, Version::V2, &params)?,
             "monitor_cond_since" => self.monitor(session, method, Version::V3, &params)?,
             "monitor_cond_change" => {
-                let database = self.change_monitor(session, &params)?;
-                Answer::Result(b"{}".to_vec(), Some(self.staged(database)))
+                self.change_monitor(session, &params)?;
+                Answer::empty()
             }
             "monitor_cancel" => {
                 self.end_monitor(session, &params)?;
                 Answer::empty()
             }
-            "lock" | "steal" => self.acquire(session, method, &params)?,
+            "lock" | "steal" => self.acquire(session, method, id, &params)?,
             "unlock" => {
                 let lock = lock_name(method, &params)?;
                 if !self.locks.wants(lock, session) {
@@ -124,7 +134,12 @@ impl Server {
                 Answer::empty()
             }
             "set_db_change_aware" => match &params[..] {
-                [Value::Bool(_)] => Answer::empty(),
+                [Value::Bool(aware)] => {
+                    if let Some(session) = self.sessions.get_mut(&session) {
+                        session.change_aware = *aware;
+                    }
+                    Answer::empty()
+                }
                 _ => {
                     return Err(Error::syntax(format!(
                         "{method}: true or false parameter expected"
@@ -133,11 +148,10 @@ impl Server {
             },
             "get_server_id" => Answer::json(&self.id.to_string()),
             "convert" => {
-                self.named_database(method, &params)?;
-                return Err(Error::new(
-                    ErrorKind::NotSupported,
-                    "not supported: convert",
-                ));
+                let database = self.named_database(method, &params)?;
+                let schema = schema_of(method, &params)?;
+                self.begin_conversion(session, id.clone(), database, &schema, environment)?;
+                Answer::Later
             }
             _ => return Ok(None),
         };
@@ -160,11 +174,6 @@ impl Server {
         })
     }
 
-    /// The gate of what shows the staged state of a database.
-    fn staged(&self, database: DatabaseId) -> (DatabaseId, u64) {
-        (database, self.database(database).revision())
-    }
-
     fn monitor(
         &mut self,
         session: SessionId,
@@ -174,13 +183,14 @@ impl Server {
     ) -> Result<Answer, Error> {
         let database = self.named_database(method, params)?;
         let text = self.begin_monitor(session, database, version, params)?;
-        Ok(Answer::Result(text, Some(self.staged(database))))
+        Ok(Answer::Result(text))
     }
 
     fn acquire(
         &mut self,
         session: SessionId,
         method: &str,
+        id: &Value,
         params: &[Value],
     ) -> Result<Answer, Error> {
         let lock = lock_name(method, params)?;
@@ -189,8 +199,12 @@ impl Server {
             return Err(Error::syntax(text));
         }
         let locked = if method == "steal" {
-            if let Some(notice) = self.locks.steal(lock, session) {
+            let (stolen, notice) = self.locks.steal(lock, session, id);
+            if let Some(notice) = notice {
                 self.notify(&notice);
+            }
+            if !stolen {
+                return Ok(Answer::Later);
             }
             true
         } else {
@@ -208,13 +222,13 @@ impl Server {
         }
     }
 
-    fn send_result(&mut self, session: SessionId, id: &Value, result: &[u8], gate: Gate) {
-        self.send(session, with_result(id, result), gate);
+    fn send_result(&mut self, session: SessionId, id: &Value, result: &[u8]) {
+        self.send(session, with_result(id, result));
     }
 
     fn send_error<T: Serialize + ?Sized>(&mut self, session: SessionId, id: &Value, error: &T) {
         let message = serde_json::json!({ "id": id, "result": null, "error": error });
-        self.send(session, message.to_string().into(), None);
+        self.send(session, message.to_string().into());
     }
 }
 
@@ -229,6 +243,23 @@ fn with_result(id: &Value, result: &[u8]) -> Bytes {
     text.extend_from_slice(result);
     text.extend_from_slice(b",\"error\":null}");
     text.into()
+}
+
+/// The schema that a conversion asks for, which must be of the same name.
+fn schema_of(method: &str, params: &[Value]) -> Result<Arc<DatabaseSchema>, Error> {
+    let [Value::String(name), schema] = params else {
+        let text = format!("{method} request params must be <db-name> and <database-schema>");
+        return Err(Error::syntax(text));
+    };
+    let schema = DatabaseSchema::from_json_text(&schema.to_string())?;
+    if schema.name != *name {
+        let text = format!(
+            "{method}: the schema is of database {}, not {name}",
+            schema.name
+        );
+        return Err(Error::syntax(text));
+    }
+    Ok(Arc::new(schema))
 }
 
 fn lock_name<'a>(method: &str, params: &'a [Value]) -> Result<&'a str, Error> {

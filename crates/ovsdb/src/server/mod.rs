@@ -5,18 +5,24 @@
 //! 1. [`Server::connect`] for a new connection, [`Server::receive`] for its bytes, [`Server::disconnect`] at
 //!    its end.
 //! 2. [`Server::poll_commit`] until it gives nothing: the records in order, for the log of each database. Any
-//!    number can be on their way; the server goes on with the state after them.
-//! 3. [`Server::durable`] when the log of a database holds everything up to a commit, or [`Server::failed`].
+//!    number can be on their way; the server goes on with the state after them. Then the same with
+//!    [`Server::poll_conversion`].
+//! 3. [`Server::durable`] when the log of a database holds everything up to a commit, or [`Server::failed`]. If
+//!    others write the log too, [`Server::rebase`] with what they wrote, and [`Server::set_log_state`]. For
+//!    conversions [`Server::converted`] or [`Server::conversion_failed`]. After all that [`Server::proceed`].
 //! 4. [`Server::poll_ready`] until it gives nothing, and for each session [`Server::poll_output`].
+//!    [`Server::poll_completion`] for parts of the same process.
 //! 5. [`Server::poll_close`]: the sessions to cut off, and why.
 //! 6. [`Server::handle_timeout`] at [`Server::poll_timeout`].
+//! 7. In a cluster [`Server::poll_lock_request`], and [`Server::handle_lock_event`].
 //!
 //! It must not know sockets, files or which tables there are.
 //!
-//! Invariant: nothing that depends on a commit leaves the server before the commit is durable, and each
-//! client gets its messages in the order of the commits. What a client can make the server hold is bounded by
-//! [`Limits`].
+//! Invariant: nothing that depends on a commit is made before the commit is durable, and each client gets its
+//! messages in the order of the commits. What a client can make the server hold is bounded by [`Limits`].
 
+mod conversion;
+mod deferred;
 mod framer;
 mod hosted;
 mod locks;
@@ -24,25 +30,29 @@ mod methods;
 mod monitor;
 mod monitors;
 mod outbox;
+mod rebase;
 mod removal;
 mod self_database;
 mod transact;
 mod update;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
+pub use conversion::StagedConversion;
 pub use framer::{FrameError, Framer};
+pub use locks::LockRequest;
+pub use rebase::Rebased;
 
-use crate::database::{Commit, Executed, Rights};
-use crate::{Database, Error, Operation, RowChange, Str, Uuid};
-use hosted::Hosted;
+use crate::database::{Commit, Results, Rights};
+use crate::log::LockEvent;
+use crate::{Database, Error, Str, Uuid};
+use hosted::{Deferred, Hosted};
 use locks::{Locks, Notice};
 use outbox::Session;
-use transact::Waiting;
+use transact::Transaction;
 
 /// A session of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,12 +119,12 @@ pub enum CloseReason {
     /// The client does not read what it asked for.
     #[error("{0} bytes wait to be read by the client, more than are kept")]
     Overflow(usize),
-    /// The log has failed, so what was about to be sent is not true.
-    #[error("the log of database {0} failed")]
-    Log(Str),
     /// The database is served no longer.
     #[error("database {0} was removed")]
     Removed(Str),
+    /// The database has another schema.
+    #[error("the schema of database {0} was changed")]
+    Converted(Str),
 }
 
 /// A commit for the log.
@@ -124,6 +134,21 @@ pub struct StagedCommit {
     pub database: DatabaseId,
     /// The commit. One without a record has nothing for the log: it is durable when those before it are.
     pub commit: Commit,
+    /// The locks of the cluster that the server must own when the log takes the commit.
+    pub guards: Vec<Str>,
+}
+
+/// A transaction of a part of the same process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub(crate) u64);
+
+/// How a transaction of a part of the same process ended.
+#[derive(Debug)]
+pub struct Completion {
+    /// Which.
+    pub ticket: Ticket,
+    /// Its results, or the first error, of an operation or of the commit.
+    pub result: Result<Results, Error>,
 }
 
 /// The databases, the locks and the sessions.
@@ -138,10 +163,13 @@ pub struct Server {
     /// Of the sessions that may not do everything.
     rights: FxHashMap<SessionId, Rights>,
     next_session: u64,
+    next_ticket: u64,
     commits: VecDeque<StagedCommit>,
+    conversions: VecDeque<StagedConversion>,
+    completions: VecDeque<Completion>,
     ready: VecDeque<SessionId>,
     closing: VecDeque<(SessionId, CloseReason)>,
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<Transaction>,
     /// The sum of all revisions when the waiting transactions were last tried.
     tried_at: u64,
 }
@@ -161,13 +189,16 @@ impl Server {
             sessions: FxHashMap::default(),
             rights: FxHashMap::default(),
             next_session: 0,
+            next_ticket: 0,
             commits: VecDeque::new(),
+            conversions: VecDeque::new(),
+            completions: VecDeque::new(),
             ready: VecDeque::new(),
             closing: VecDeque::new(),
             waiting: VecDeque::new(),
             tried_at: 0,
         };
-        server.host(Database::new(self_database::schema()));
+        server.host(Hosted::new(Database::new(self_database::schema()), false));
         server.announce(DatabaseId(0));
         server
     }
@@ -175,15 +206,27 @@ impl Server {
     /// Serves a database, whose state so far is durable. A second one of the same name takes the place of
     /// the first for those who ask by name.
     pub fn add_database(&mut self, database: Database) -> DatabaseId {
-        let id = self.host(database);
+        let id = self.host(Hosted::new(database, false));
         self.announce(id);
         id
     }
 
-    fn host(&mut self, database: Database) -> DatabaseId {
+    /// As [`Server::add_database`], for one whose log other processes write too. It is not connected before
+    /// [`Server::set_log_state`] says so.
+    pub fn add_shared_database(&mut self, mut database: Database) -> DatabaseId {
+        database.keep_ephemeral();
+        let mut hosted = Hosted::new(database, true);
+        hosted.log.connected = false;
+        let id = self.host(hosted);
+        self.announce(id);
+        id
+    }
+
+    fn host(&mut self, hosted: Hosted) -> DatabaseId {
         let id = DatabaseId(self.databases.len());
-        self.by_name.insert(database.schema().name.clone(), id);
-        self.databases.push(Hosted::new(database));
+        let name = hosted.database.schema().name.clone();
+        self.by_name.insert(name, id);
+        self.databases.push(hosted);
         id
     }
 
@@ -195,6 +238,16 @@ impl Server {
     /// A database with all that is staged.
     pub fn database(&self, id: DatabaseId) -> &Database {
         &self.databases[id.0].database
+    }
+
+    /// Whether the database has nothing that is not durable: all is, or it was taken out for now.
+    pub fn is_settled(&self, id: DatabaseId) -> bool {
+        !self.databases[id.0].is_ahead()
+    }
+
+    /// Whether commits were taken out of the database until it is known whether the log has them.
+    pub fn is_parked(&self, id: DatabaseId) -> bool {
+        self.databases[id.0].parked
     }
 
     /// Begins a session: a connection, or a part of the same process that wants locks of its own.
@@ -222,6 +275,8 @@ impl Server {
         self.waiting.retain(|waiting| waiting.session != session);
         for hosted in &mut self.databases {
             hosted.monitors.forget(session);
+            let gone = |it: &Deferred| it.session() == session && !it.is_of_this_process();
+            hosted.deferred.retain(|deferred| !gone(deferred));
         }
         self.sessions.remove(&session);
         self.rights.remove(&session);
@@ -258,21 +313,6 @@ impl Server {
         self.sessions.get(&id).map_or(0, Session::backlog)
     }
 
-    /// Carries out a transaction of a part of the same process. Its changes are durable when the commit in
-    /// the result is; a `wait` that is not satisfied fails at once.
-    ///
-    /// # Errors
-    /// The first error, of an operation or of the commit.
-    pub fn transact(
-        &mut self,
-        session: SessionId,
-        database: DatabaseId,
-        operations: &[Operation],
-        environment: &mut Environment<'_>,
-    ) -> Result<Executed, Error> {
-        self.transact_local(session, database, operations, environment)
-    }
-
     /// Takes a lock for a part of the same process; says whether the session has it now. Asked again, it
     /// does not queue a second time.
     pub fn lock(&mut self, session: SessionId, lock: &str) -> bool {
@@ -285,7 +325,25 @@ impl Server {
 
     /// Gives a lock up.
     pub fn unlock(&mut self, session: SessionId, lock: &str) {
-        if let Some(notice) = self.locks.unlock(lock, session) {
+        for notice in self.locks.unlock(lock, session) {
+            self.notify(&notice);
+        }
+    }
+
+    /// From now on the server is one of a cluster, and has a lock only when the cluster has given it that.
+    pub fn share_locks(&mut self) {
+        self.locks.share();
+    }
+
+    /// What the server asks of the locks of its cluster.
+    #[must_use]
+    pub fn poll_lock_request(&mut self) -> Option<LockRequest> {
+        self.locks.poll_request()
+    }
+
+    /// The cluster has given a lock to this server, or taken it away.
+    pub fn handle_lock_event(&mut self, event: LockEvent) {
+        if let Some(notice) = self.locks.handle_event(event) {
             self.notify(&notice);
         }
     }
@@ -296,30 +354,10 @@ impl Server {
         self.commits.pop_front()
     }
 
-    /// The log holds everything of the database up to the commit `revision`. Gives the changes of the
-    /// commits that became visible by that, oldest first.
-    pub fn durable(&mut self, database: DatabaseId, revision: u64) -> Vec<Arc<[RowChange]>> {
-        let hosted = &mut self.databases[database.0];
-        let visible = hosted.make_durable(revision);
-        for session in hosted.released() {
-            self.flush(session);
-        }
-        visible
-    }
-
-    /// The log of the database refused its records after the last durable commit: they are taken back. Their
-    /// transactions get an I/O error with these details; whoever was to be shown the whole state with them is
-    /// cut off, so that it asks again.
-    pub fn failed(&mut self, database: DatabaseId, details: &str) {
-        self.commits.retain(|staged| staged.database != database);
-        let concerned = self.sessions_waiting_for(database);
-        let hosted = &mut self.databases[database.0];
-        hosted.roll_back();
-        // Those that wait have seen what is no more.
-        self.tried_at = u64::MAX;
-        for session in concerned {
-            self.refuse(session, database, details);
-        }
+    /// The next transaction of [`Server::submit`] that has ended.
+    #[must_use]
+    pub fn poll_completion(&mut self) -> Option<Completion> {
+        self.completions.pop_front()
     }
 
     /// The next session that has output.
@@ -350,7 +388,7 @@ impl Server {
     /// Asks a client for a sign of life; any answer will do.
     pub fn probe(&mut self, session: SessionId) {
         let message = br#"{"id":"echo","method":"echo","params":[]}"#;
-        self.send(session, Bytes::from_static(message), None);
+        self.send(session, Bytes::from_static(message));
     }
 
     /// Whether the session exists and is to be kept.
@@ -361,9 +399,16 @@ impl Server {
     }
 
     fn notify(&mut self, notice: &Notice) {
-        let method = if notice.locked { "locked" } else { "stolen" };
-        let message = serde_json::json!({"id": null, "method": method, "params": [notice.lock]});
-        self.send(notice.session, message.to_string().into(), None);
+        let message = match &notice.answer {
+            Some(id) => methods::reply_text(id, &serde_json::json!({"locked": notice.locked})),
+            None => {
+                let method = if notice.locked { "locked" } else { "stolen" };
+                let params = [&notice.lock];
+                let message = serde_json::json!({"id": null, "method": method, "params": params});
+                message.to_string().into()
+            }
+        };
+        self.send(notice.session, message);
     }
 
     fn close(&mut self, id: SessionId, reason: CloseReason) {

@@ -10,13 +10,12 @@ use rustc_hash::FxBuildHasher;
 use serde_json::Value;
 
 use super::monitor::{Spec, Version};
-use super::outbox::Refusal;
 use super::{DatabaseId, Limits, Server, SessionId, update};
 use crate::database::Commit;
 use crate::{Error, Uuid, json};
 
 /// A monitor: whose, and under which id (as JSON text).
-type Member = (SessionId, Arc<str>);
+pub(crate) type Member = (SessionId, Arc<str>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Monitors {
@@ -55,9 +54,14 @@ impl Monitors {
         true
     }
 
-    /// Whose the monitors are; a session with several is there several times.
-    pub(crate) fn sessions(&self) -> impl Iterator<Item = SessionId> {
-        self.members.keys().map(|member| member.0)
+    /// Whether the session has a monitor of this id.
+    pub(crate) fn has(&self, session: SessionId, id: Option<&Value>) -> bool {
+        id.is_some_and(|id| self.find(session, &id.to_string()).is_some())
+    }
+
+    /// Whose they are, and their ids.
+    pub(crate) fn into_members(self) -> impl Iterator<Item = Member> {
+        self.members.into_keys()
     }
 
     pub(crate) fn forget(&mut self, session: SessionId) {
@@ -73,7 +77,7 @@ impl Monitors {
 }
 
 impl Server {
-    /// Queues what the monitors of a database must hear of a commit.
+    /// Queues what the monitors of a database must hear of a commit that is durable.
     pub(super) fn publish(&mut self, id: DatabaseId, commit: &Commit) {
         let hosted = &self.databases[id.0];
         let mut messages = Vec::new();
@@ -85,8 +89,7 @@ impl Server {
         for (version, text, members) in messages {
             for (session, monitor) in members {
                 let parts = update_message(version, &monitor, commit.id, text.clone());
-                let gate = Some((id, commit.revision));
-                self.send_parts(session, parts, gate, &Refusal::Silence);
+                self.send_parts(session, parts);
             }
         }
     }
@@ -156,13 +159,12 @@ impl Server {
         found.map(DatabaseId)
     }
 
-    /// Changes the conditions of a monitor. What it shows from now on more or less is sent before the reply;
-    /// gives the database.
+    /// Changes the conditions of a monitor. What it shows from now on more or less is sent before the reply.
     pub(super) fn change_monitor(
         &mut self,
         session: SessionId,
         params: &[Value],
-    ) -> Result<DatabaseId, Error> {
+    ) -> Result<(), Error> {
         let [old_id, new_id, requests] = params else {
             return Err(Error::syntax("invalid parameters"));
         };
@@ -181,14 +183,14 @@ impl Server {
         };
         let new = old.with_conditions(db.schema(), requests)?;
         let difference = update::condition_change(db, &old, &new);
-        let (version, last_id, gate) = (new.version, db.last_id(), Some((database, db.revision())));
+        let (version, last_id) = (new.version, db.last_id());
         hosted.monitors.remove(&old_member);
         hosted.monitors.insert(new_member.clone(), new);
         if let Some(text) = difference {
             let parts = update_message(version, &new_member.1, last_id, text.into());
-            self.send_parts(session, parts, gate, &Refusal::CutOff);
+            self.send_parts(session, parts);
         }
-        Ok(database)
+        Ok(())
     }
 
     /// Ends a monitor.

@@ -1,13 +1,15 @@
-//! Serving a database no longer.
+//! Serving a database no longer, and telling those who had to do with it.
 //!
-//! Invariant: nobody is left waiting for a database that is gone; whoever had to do with it is cut off, and
-//! finds out when it connects again.
+//! Invariant: nobody is left waiting for a database that is gone. Whoever had to do with it hears that, if it
+//! can take that in (`ovsdb-server(7)` sections 4.1.7 and 4.1.18), or is cut off and finds out when it connects
+//! again.
 
 use std::sync::Arc;
 
-use super::hosted::Hosted;
+use super::hosted::{Deferred, Hosted};
+use super::transact::{Asker, Transaction};
 use super::{CloseReason, DatabaseId, Server, SessionId};
-use crate::{Database, DatabaseSchema};
+use crate::{Database, DatabaseSchema, Error, ErrorKind};
 
 impl Server {
     /// Ends the service of the database `name`; nothing when there is none, or when it is `_Server`. Hand
@@ -15,26 +17,90 @@ impl Server {
     pub fn remove_database(&mut self, name: &str) -> Option<DatabaseId> {
         let id = self.database_id(name).filter(|id| id.0 != 0)?;
         self.by_name.remove(name);
-        let mut concerned = self.sessions_waiting_for(id);
-        concerned.extend(self.databases[id.0].monitors.sessions());
-        let waiting = self.waiting.iter().filter(|w| w.database() == id);
-        concerned.extend(waiting.map(|waiting| waiting.session));
-        self.waiting.retain(|waiting| waiting.database() != id);
-        self.commits.retain(|staged| staged.database != id);
+        let concerned = self.dismiss(id, false);
         self.retract(name);
         let empty = DatabaseSchema::new(name, "", Vec::new());
         let empty = empty.expect("the name was accepted before, and there are no tables");
         // Positions of the other databases stay; an empty one costs nothing.
-        self.databases[id.0] = Hosted::new(Database::new(Arc::new(empty)));
-        self.cut_off_for(concerned, name);
+        self.databases[id.0] = Hosted::new(Database::new(Arc::new(empty)), false);
+        for session in concerned {
+            self.close(session, CloseReason::Removed(name.into()));
+        }
         Some(id)
     }
 
-    fn cut_off_for(&mut self, mut sessions: Vec<SessionId>, name: &str) {
-        sessions.sort_unstable();
-        sessions.dedup();
-        for session in sessions {
-            self.close(session, CloseReason::Removed(name.into()));
+    /// Ends everything that somebody has to do with a database; gives those who can only be told by cutting
+    /// them off. Messages that were not looked at yet are left to the database that follows, if one does.
+    pub(super) fn dismiss(&mut self, id: DatabaseId, follows: bool) -> Vec<SessionId> {
+        self.commits.retain(|staged| staged.database != id);
+        self.conversions.retain(|staged| staged.database != id);
+        let mut concerned = Vec::new();
+        for transaction in self.take_transactions(id) {
+            self.cancel_for_good(&transaction, &mut concerned);
         }
+        for deferred in std::mem::take(&mut self.databases[id.0].deferred) {
+            match deferred {
+                Deferred::Transaction(transaction) => {
+                    self.cancel_for_good(&transaction, &mut concerned);
+                }
+                Deferred::Message { session, .. } if follows && self.is_change_aware(session) => {
+                    self.databases[id.0].deferred.push_back(deferred);
+                }
+                Deferred::Message { session, .. } => concerned.push(session),
+            }
+        }
+        if let Some(conversion) = self.databases[id.0].conversion.take() {
+            concerned.push(conversion.session);
+        }
+        let monitors = std::mem::take(&mut self.databases[id.0].monitors);
+        for (session, monitor) in monitors.into_members() {
+            if let Some(session) = self.sessions.get_mut(&session) {
+                session.monitors -= 1;
+            }
+            if self.is_change_aware(session) {
+                let text = format!(
+                    "{{\"id\":null,\"method\":\"monitor_canceled\",\"params\":[{monitor}]}}"
+                );
+                self.send(session, text.into());
+            } else {
+                concerned.push(session);
+            }
+        }
+        concerned.sort_unstable();
+        concerned.dedup();
+        concerned
+    }
+
+    /// Takes all transactions of a database that were begun and not answered.
+    fn take_transactions(&mut self, id: DatabaseId) -> Vec<Transaction> {
+        let mut all = Vec::new();
+        for pending in self.databases[id.0].take_back() {
+            self.let_go(pending.transaction.session, pending.answer.len());
+            all.push(pending.transaction);
+        }
+        for waiting in std::mem::take(&mut self.waiting) {
+            if waiting.database == id {
+                self.no_longer_waits(waiting.session);
+                all.push(waiting);
+            } else {
+                self.waiting.push_back(waiting);
+            }
+        }
+        all
+    }
+
+    fn cancel_for_good(&mut self, transaction: &Transaction, concerned: &mut Vec<SessionId>) {
+        match &transaction.asker {
+            Asker::Client(_) if !self.is_change_aware(transaction.session) => {
+                concerned.push(transaction.session);
+            }
+            _ => self.refuse(transaction, &Error::new(ErrorKind::Canceled, "")),
+        }
+    }
+
+    fn is_change_aware(&self, session: SessionId) -> bool {
+        self.sessions
+            .get(&session)
+            .is_some_and(|session| session.change_aware)
     }
 }

@@ -34,35 +34,85 @@ pub(crate) fn schema() -> Arc<DatabaseSchema> {
 impl Server {
     /// Adds the row of a database.
     pub(super) fn announce(&mut self, id: DatabaseId) {
-        let schema = Arc::clone(self.databases[id.0].database.schema());
-        let row = [
-            ("name", Datum::one(schema.name.clone())),
-            ("model", Datum::one("standalone")),
-            ("connected", Datum::one(true)),
-            ("leader", Datum::one(true)),
-            ("schema", Datum::one(schema.to_json_text())),
+        let hosted = &self.databases[id.0];
+        let schema = Arc::clone(hosted.database.schema());
+        let uuid = self.row_uuid(&schema.name);
+        let model = if hosted.shared {
+            "clustered"
+        } else {
+            "standalone"
+        };
+        let mut row = vec![
+            (Str::new_static("name"), Datum::one(schema.name.clone())),
+            (Str::new_static("model"), Datum::one(model)),
+            (Str::new_static("schema"), Datum::one(schema.to_json_text())),
+            (
+                Str::new_static("sid"),
+                Datum::set(hosted.shared.then_some(uuid)),
+            ),
         ];
-        // The name makes the UUID, so that a server that starts again describes itself in the same rows.
-        let uuid = Uuid::new_v5(&self.id, schema.name.as_bytes());
+        row.extend(self.log_columns(id));
         let insert = Operation::Insert {
             table: Str::new_static("Database"),
             uuid: Some(uuid),
             uuid_name: None,
-            row: row
-                .into_iter()
-                .map(|(name, value)| (Str::new_static(name), value))
-                .collect(),
+            row,
         };
         self.describe(&[insert]);
+    }
+
+    /// Says how it is with the log of a database.
+    pub(super) fn describe_log(&mut self, id: DatabaseId) {
+        self.describe_columns(id, self.log_columns(id));
+    }
+
+    /// Says that a database has another schema.
+    pub(super) fn describe_schema(&mut self, id: DatabaseId) {
+        let text = self.databases[id.0].database.schema().to_json_text();
+        self.describe_columns(id, vec![(Str::new_static("schema"), Datum::one(text))]);
+    }
+
+    fn describe_columns(&mut self, id: DatabaseId, row: Vec<(Str, Datum)>) {
+        let uuid = self.row_uuid(&self.databases[id.0].database.schema().name);
+        let update = Operation::Update {
+            table: Str::new_static("Database"),
+            condition: vec![Condition::uuid(uuid)],
+            row,
+        };
+        self.describe(&[update]);
     }
 
     /// Removes the row of a database.
     pub(super) fn retract(&mut self, name: &str) {
         let delete = Operation::Delete {
             table: Str::new_static("Database"),
-            condition: vec![Condition::uuid(Uuid::new_v5(&self.id, name.as_bytes()))],
+            condition: vec![Condition::uuid(self.row_uuid(name))],
         };
         self.describe(&[delete]);
+    }
+
+    /// The name makes the UUID, so that a server that starts again describes itself in the same rows.
+    fn row_uuid(&self, name: &str) -> Uuid {
+        Uuid::new_v5(&self.id, name.as_bytes())
+    }
+
+    /// What changes with the log. Of several processes that write one log each is a leader for as long as it can
+    /// write: none knows better than another.
+    fn log_columns(&self, id: DatabaseId) -> Vec<(Str, Datum)> {
+        let log = self.databases[id.0].log;
+        let index = log
+            .index
+            .map(|index| i64::try_from(index).unwrap_or(i64::MAX));
+        let columns = [
+            ("connected", Datum::one(log.connected)),
+            ("leader", Datum::one(log.connected)),
+            ("cid", Datum::set(log.cluster)),
+            ("index", Datum::set(index)),
+        ];
+        let columns = columns.into_iter();
+        columns
+            .map(|(name, value)| (Str::new_static(name), value))
+            .collect()
     }
 
     fn describe(&mut self, operations: &[Operation]) {
@@ -78,10 +128,8 @@ impl Server {
             && let Some(commit) = executed.commit
         {
             // There is no log to wait for.
-            let revision = commit.revision;
+            self.databases[0].durable = commit.revision;
             self.publish(DatabaseId(0), &commit);
-            self.databases[0].stage(commit);
-            self.durable(DatabaseId(0), revision);
         }
     }
 }

@@ -107,6 +107,9 @@ impl State {
         };
         self.server.receive(session, bytes, &mut environment);
         self.pump();
+        // What had to wait for the log.
+        self.server.proceed(&mut environment);
+        self.pump();
     }
 
     fn pump(&mut self) {

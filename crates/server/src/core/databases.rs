@@ -55,7 +55,7 @@ impl Core {
                 row: Vec::new(),
             };
             // Nobody is shown the row before the log holds it; if it cannot, that is said where it is written.
-            self.transact(None, database, &[insert], oneshot::channel().0);
+            self.transact(None, database, vec![insert], oneshot::channel().0);
             self.hand_out_commits();
         }
     }
@@ -68,13 +68,7 @@ impl Core {
             return false;
         };
         self.order.retain(|other| *other != id);
-        let gone = self
-            .followers
-            .extract_if(|_, follower| follower.database == id);
-        let gone: Vec<_> = gone.map(|(session, _)| session).collect();
-        for session in gone {
-            self.server.disconnect(session);
-        }
+        self.end_followers(id);
         if let Some(logged) = self.logs.remove(&id) {
             let unwritten: usize = logged.unwritten.iter().map(|(_, bytes)| bytes).sum();
             self.unwritten -= unwritten;

@@ -1,6 +1,6 @@
 //! Parts of the same process: their subscriptions, transactions and locks.
 
-use ovsdb::server::{DatabaseId, SessionId};
+use ovsdb::server::{Completion, DatabaseId, SessionId};
 use ovsdb::{Error, ErrorKind, Operation, RowChange, Str};
 use tokio::sync::oneshot;
 use transport::ovsdb::{Event, TransactResult};
@@ -31,12 +31,10 @@ impl Core {
 
     /// Shows all rows to new followers, once all of them are durable.
     pub(super) fn begin_followers(&mut self, id: DatabaseId) {
-        let Some(logged) = self.logs.get_mut(&id) else {
+        let settled = self.server.is_settled(id);
+        let Some(logged) = self.logs.get_mut(&id).filter(|_| settled) else {
             return;
         };
-        if !logged.unwritten.is_empty() || logged.beginning.is_empty() {
-            return;
-        }
         for session in std::mem::take(&mut logged.beginning) {
             let Some(follower) = self.followers.get(&session) else {
                 continue;
@@ -46,6 +44,15 @@ impl Core {
                 follower.events.send(Event::Changes(rows));
             }
             follower.events.send(Event::Connected);
+        }
+    }
+
+    /// Ends all followers of a database, which is not what they follow any more.
+    pub(super) fn end_followers(&mut self, id: DatabaseId) {
+        let gone = self.followers.iter().filter(|it| it.1.database == id);
+        let gone: Vec<SessionId> = gone.map(|(session, _)| *session).collect();
+        for session in gone {
+            self.disconnect(session);
         }
     }
 
@@ -62,7 +69,7 @@ impl Core {
         &mut self,
         session: Option<SessionId>,
         database: &str,
-        operations: &[Operation],
+        operations: Vec<Operation>,
         reply: oneshot::Sender<TransactResult>,
     ) {
         let session = session.unwrap_or(self.own);
@@ -71,20 +78,23 @@ impl Core {
             let _ = reply.send(Err(refused(&error)));
             return;
         };
-        let executed = self.with_environment(|server, environment| {
-            server.transact(session, id, operations, environment)
+        let ticket = self.with_environment(|server, environment| {
+            server.submit(session, id, operations, environment)
         });
-        let (revision, result) = match &executed {
-            Ok(executed) => {
-                let revision = executed.commit.as_ref().map(|commit| commit.revision);
-                (revision, Ok(results(&executed.results)))
+        self.tickets.insert(ticket, reply);
+    }
+
+    /// Hands out the results of transactions that have ended.
+    pub(super) fn hand_out_results(&mut self) {
+        while let Some(Completion { ticket, result }) = self.server.poll_completion() {
+            if let Some(reply) = self.tickets.remove(&ticket) {
+                let result = match &result {
+                    Ok(done) => Ok(results(done)),
+                    Err(error) => Err(refused(error)),
+                };
+                // Who asked may be gone.
+                let _ = reply.send(result);
             }
-            Err(error) => (None, Err(refused(error))),
-        };
-        match (revision, self.logs.get_mut(&id)) {
-            (Some(revision), Some(logged)) => logged.replies.push_back((revision, reply, result)),
-            // Who asked may be gone.
-            _ => drop(reply.send(result)),
         }
     }
 

@@ -3,40 +3,68 @@
 //! Invariant: what a snapshot holds was sent to the log before it, so that compaction neither loses nor
 //! repeats a commit.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
-use ovsdb::client::TransactError;
-use ovsdb::server::{DatabaseId, StagedCommit};
-use ovsdb::{ErrorKind, Record};
+use ovsdb::log::{LockEvent, Update};
+use ovsdb::server::{DatabaseId, Rebased, StagedCommit, StagedConversion};
+use ovsdb::{Record, RowChange};
 use transport::ovsdb::Event;
 
-use super::{Core, RETRY};
-use crate::log_thread::Outcome;
+use super::{Core, Logged, RETRY, Report};
+use crate::log_thread::{Content, Outcome, Reason, text};
 
 impl Core {
-    pub(super) fn outcome(&mut self, id: DatabaseId, outcome: Option<Outcome>) {
-        let Some(outcome) = outcome else {
-            return self.retry(id);
+    pub(super) fn outcome(&mut self, id: DatabaseId, outcome: Outcome) {
+        let Some(logged) = self.logs.get_mut(&id).filter(|logged| !logged.unusable) else {
+            return;
         };
+        if outcome.ends_epoch() {
+            logged.thread.begin_epoch();
+            let lost = logged.unwritten.drain(..).map(|(_, bytes)| bytes);
+            self.unwritten -= lost.sum::<usize>();
+        }
         match outcome {
             Outcome::Durable(revision) => self.durable(id, revision),
             Outcome::Failed(text) => self.failed(id, &text),
-            Outcome::Compacted(done) => self.compacted(id, done),
+            Outcome::Others(updates) => self.others(id, updates),
+            Outcome::LockLost(lock) => {
+                self.server.handle_lock_event(LockEvent::Lost(lock));
+                self.others(id, Vec::new());
+            }
+            Outcome::Replaced(Reason::Conversion, Ok(())) => {
+                self.server.converted(id);
+                self.end_followers(id);
+            }
+            Outcome::Replaced(Reason::Conversion, Err(text)) => {
+                self.server.conversion_failed(id, &text);
+            }
+            Outcome::Replaced(Reason::Repair, done) => self.repaired(id, done.is_ok()),
+            Outcome::Compacted => logged.compacting = false,
+            Outcome::Index(index) => logged.state.index = index,
+            Outcome::Connected(connected) => {
+                let (name, known) = (&logged.name, logged.state.connected);
+                if known && !connected {
+                    tracing::warn!(target: "log", "{name}: the connection to the cluster is lost");
+                } else if connected && !known {
+                    tracing::info!(target: "log", "{name}: connected to the cluster again");
+                }
+                logged.state.connected = connected;
+            }
         }
     }
 
-    pub(super) fn durable(&mut self, id: DatabaseId, revision: u64) {
-        let visible = self.server.durable(id, revision);
-        for follower in self
-            .followers
-            .values()
-            .filter(|follower| follower.database == id)
-        {
-            for changes in &visible {
-                follower.events.send(Event::Changes(changes.to_vec()));
-            }
+    /// Says what is known of the log, after everything that it answered was taken note of.
+    pub(super) fn describe_log(&mut self, id: DatabaseId) {
+        // What was staged must be on its way, whatever comes of it.
+        self.hand_out_commits();
+        if let Some(logged) = self.logs.get(&id).filter(|logged| !logged.unusable) {
+            self.server.set_log_state(id, logged.state);
         }
-        self.forget_followers();
+    }
+
+    fn durable(&mut self, id: DatabaseId, revision: u64) {
+        let visible = self.server.durable(id, revision);
+        self.show(id, &visible);
         let Some(logged) = self.logs.get_mut(&id) else {
             return;
         };
@@ -46,48 +74,62 @@ impl Core {
             logged.unwritten.pop_front();
             self.unwritten -= bytes;
         }
-        while logged
-            .replies
-            .front()
-            .is_some_and(|reply| reply.0 <= revision)
-        {
-            if let Some((_, reply, result)) = logged.replies.pop_front() {
-                let _ = reply.send(result);
-            }
-        }
         if logged.thread.wants_compaction() {
             self.compact(id);
         }
-        self.begin_followers(id);
     }
 
-    pub(super) fn failed(&mut self, id: DatabaseId, text: &str) {
+    /// Shows changes to the followers of a database.
+    fn show(&mut self, id: DatabaseId, visible: &[Arc<[RowChange]>]) {
+        let followers = self.followers.values();
+        for follower in followers.filter(|follower| follower.database == id) {
+            for changes in visible {
+                follower.events.send(Event::Changes(changes.to_vec()));
+            }
+        }
+        self.forget_followers();
+    }
+
+    fn failed(&mut self, id: DatabaseId, text: &str) {
         self.server.failed(id, text);
         let Some(logged) = self.logs.get_mut(&id) else {
             return;
         };
         tracing::error!(target: "log", "{}: cannot write the log: {text}", logged.name);
-        logged.thread.recover();
-        self.unwritten -= logged
-            .unwritten
-            .drain(..)
-            .map(|(_, bytes)| bytes)
-            .sum::<usize>();
-        for (_, reply, _) in logged.replies.drain(..) {
-            let error = TransactError::Refused {
-                operation: None,
-                error: ErrorKind::Io.tag().to_owned(),
-                details: text.to_owned(),
-            };
-            let _ = reply.send(Err(error));
+        if logged.state.cluster.is_none() {
+            // A file that failed is written no more; a new one with what is known to be durable is.
+            logged.broken = true;
+            self.repair(id);
         }
-        // A log that failed writes no more; a new file with what is known to be durable does.
-        logged.broken = true;
-        self.compact(id);
-        self.begin_followers(id);
     }
 
-    pub(super) fn compacted(&mut self, id: DatabaseId, done: bool) {
+    /// Takes over what others have written.
+    fn others(&mut self, id: DatabaseId, updates: Vec<Update>) {
+        let rebased =
+            self.with_environment(|server, environment| server.rebase(id, updates, environment));
+        match rebased {
+            Ok(Rebased { visible, replaced }) => {
+                if replaced {
+                    self.end_followers(id);
+                }
+                self.show(id, &visible);
+            }
+            Err(error) => {
+                let Some(logged) = self.logs.get_mut(&id) else {
+                    return;
+                };
+                tracing::error!(
+                    target: "log",
+                    "{}: the cluster has a record that does not fit this database ({}); it is served as it is, \
+                     and cannot be changed here until the server is started again",
+                    logged.name, text(&error)
+                );
+                logged.unusable = true;
+            }
+        }
+    }
+
+    fn repaired(&mut self, id: DatabaseId, done: bool) {
         let Some(logged) = self.logs.get_mut(&id) else {
             return;
         };
@@ -99,7 +141,7 @@ impl Core {
             tokio::spawn(async move {
                 tokio::time::sleep(RETRY).await;
                 // A core that has ended needs no log.
-                let _ = report.send((id, None));
+                let _ = report.send(Report::Retry(id));
             });
         }
     }
@@ -109,29 +151,48 @@ impl Core {
         if let Some(logged) = self.logs.get_mut(&id) {
             logged.retrying = false;
             if logged.broken {
-                self.compact(id);
+                self.repair(id);
             }
         }
     }
 
-    /// Replaces the log by one that holds only the present content.
+    fn repair(&mut self, id: DatabaseId) {
+        let content = self.content(id);
+        if let Some(logged) = self.logs.get_mut(&id) {
+            logged.thread.replace(content, Reason::Repair);
+        }
+    }
+
+    /// Replaces the log by one that holds only the present content, unless that is being done.
     pub(super) fn compact(&mut self, id: DatabaseId) {
-        // The snapshot has all that is staged, so that must be on its way before.
+        let busy = |logged: &Logged| logged.compacting || logged.unusable;
+        if self.logs.get(&id).is_none_or(busy) || self.server.is_parked(id) {
+            return;
+        }
+        let content = self.content(id);
+        if let Some(logged) = self.logs.get_mut(&id) {
+            logged.compacting = true;
+            logged.thread.compact(content);
+        }
+    }
+
+    /// The present content; what it holds is on its way to the log.
+    fn content(&mut self, id: DatabaseId) -> Content {
         self.hand_out_commits();
         let database = self.server.database(id);
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let wall = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
-        let (schema, snapshot) = (Record::schema(database.schema()), database.snapshot(wall));
-        if let Some(logged) = self.logs.get_mut(&id) {
-            // What is on its way is in the snapshot, and is written to the old file before.
-            logged.thread.compact(schema, snapshot);
+        Content {
+            schema: Record::schema(database.schema()),
+            rows: database.freeze(),
         }
     }
 
     pub(super) fn hand_out_commits(&mut self) {
-        while let Some(StagedCommit { database, commit }) = self.server.poll_commit() {
+        while let Some(staged) = self.server.poll_commit() {
+            let StagedCommit {
+                database,
+                commit,
+                guards,
+            } = staged;
             let Some(logged) = self.logs.get_mut(&database) else {
                 continue;
             };
@@ -141,7 +202,19 @@ impl Core {
                 .map_or(0, |record| record.data().len());
             logged.unwritten.push_back((commit.revision, bytes));
             self.unwritten += bytes;
-            logged.thread.append(commit.revision, commit.record);
+            logged.thread.append(commit.revision, commit.record, guards);
+        }
+        while let Some(StagedConversion {
+            database,
+            schema,
+            content,
+        }) = self.server.poll_conversion()
+        {
+            if let Some(logged) = self.logs.get(&database) {
+                let rows = content;
+                let content = Content { schema, rows };
+                logged.thread.replace(content, Reason::Conversion);
+            }
         }
     }
 }

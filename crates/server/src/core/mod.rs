@@ -16,8 +16,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use ovsdb::log::Log;
-use ovsdb::server::{CloseReason, DatabaseId, Environment, Limits, Server, SessionId};
+use ovsdb::log::{LockEvent, LockService, Log, LogState};
+use ovsdb::server::{
+    CloseReason, DatabaseId, Environment, Limits, LockRequest, Server, SessionId, Ticket,
+};
 use ovsdb::{Database, DatabaseSchema, Operation, Str, Uuid};
 use rustc_hash::FxHashMap;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
@@ -82,8 +84,16 @@ pub(crate) enum Input {
     Reconnect,
 }
 
-/// What a log thread says, or nothing when it is time to try again to repair a log.
-type Report = (DatabaseId, Option<Outcome>);
+/// What the core hears from below.
+#[derive(Debug)]
+enum Report {
+    /// What a log thread says.
+    Log(DatabaseId, Outcome),
+    /// It is time to try again to repair a log.
+    Retry(DatabaseId),
+    /// What the locks of the cluster say.
+    Lock(LockEvent),
+}
 
 /// Where the bytes for a client go.
 #[derive(Debug)]
@@ -162,10 +172,13 @@ struct Logged {
     thread: LogThread,
     /// Bytes sent to the log, by revision, that are not durable yet.
     unwritten: VecDeque<(u64, usize)>,
-    /// Replies to parts of this process that wait for a revision.
-    replies: VecDeque<(u64, oneshot::Sender<TransactResult>, TransactResult)>,
     /// Followers that begin when nothing is on its way to the log.
     beginning: Vec<SessionId>,
+    state: LogState,
+    /// Whether it holds what this server does not understand, so that nothing more can be taken from it.
+    unusable: bool,
+    /// Whether a compaction is under way.
+    compacting: bool,
     /// Whether the log has failed and there is no new file yet.
     broken: bool,
     /// Whether that will be tried again soon.
@@ -183,6 +196,10 @@ pub(crate) struct Core {
     turns: VecDeque<SessionId>,
     /// The session of transactions that need none.
     own: SessionId,
+    /// Where the results of transactions of parts of this process go.
+    tickets: FxHashMap<Ticket, oneshot::Sender<TransactResult>>,
+    /// The locks of the cluster that this server is one of, if it is.
+    cluster_locks: Option<Box<dyn LockService>>,
     unwritten: usize,
     start: Instant,
     outcomes: mpsc::UnboundedReceiver<Report>,
@@ -202,11 +219,24 @@ impl Core {
             followers: FxHashMap::default(),
             turns: VecDeque::new(),
             own,
+            tickets: FxHashMap::default(),
+            cluster_locks: None,
             unwritten: 0,
             start: Instant::now(),
             outcomes,
             report,
         }
+    }
+
+    /// From now on a lock is had only by who has it in the whole cluster.
+    pub(crate) fn share_locks(&mut self, locks: Box<dyn LockService>) {
+        let report = self.report.clone();
+        locks.watch(Box::new(move |event| {
+            // A core that has ended needs no locks.
+            let _ = report.send(Report::Lock(event));
+        }));
+        self.cluster_locks = Some(locks);
+        self.server.share_locks();
     }
 
     /// Serves a database whose log holds its state.
@@ -216,18 +246,25 @@ impl Core {
         log: Box<dyn Log + Send>,
     ) -> std::io::Result<()> {
         let name = database.schema().name.clone();
-        let id = self.server.add_database(database);
+        let state = log.state();
+        let id = match state.cluster {
+            Some(_) => self.server.add_shared_database(database),
+            None => self.server.add_database(database),
+        };
+        self.server.set_log_state(id, state);
         let report = self.report.clone();
         let thread = LogThread::start(&name, log, move |outcome| {
             // A core that has ended needs no reports.
-            let _ = report.send((id, Some(outcome)));
+            let _ = report.send(Report::Log(id, outcome));
         })?;
         let logged = Logged {
             name,
             thread,
             unwritten: VecDeque::new(),
-            replies: VecDeque::new(),
             beginning: Vec::new(),
+            state,
+            unusable: false,
+            compacting: false,
             broken: false,
             retrying: false,
         };
@@ -261,11 +298,12 @@ impl Core {
                         self.input(input);
                     }
                 }
-                Some((database, outcome)) = self.outcomes.recv() => {
-                    self.outcome(database, outcome);
-                    while let Ok((database, outcome)) = self.outcomes.try_recv() {
-                        self.outcome(database, outcome);
+                Some(report) = self.outcomes.recv() => {
+                    self.reported(report);
+                    while let Ok(report) = self.outcomes.try_recv() {
+                        self.reported(report);
                     }
+                    self.proceed();
                 }
                 () = sleep_until(self.start, timeout), if timeout.is_some() => {
                     self.with_environment(|server, environment| server.handle_timeout(environment));
@@ -275,6 +313,25 @@ impl Core {
             }
             self.take_turns();
             self.hand_out();
+        }
+    }
+
+    fn reported(&mut self, report: Report) {
+        match report {
+            Report::Log(database, outcome) => self.outcome(database, outcome),
+            Report::Retry(database) => self.retry(database),
+            Report::Lock(event) => self.server.handle_lock_event(event),
+        }
+    }
+
+    /// Goes on after reports.
+    fn proceed(&mut self) {
+        for id in self.order.clone() {
+            self.describe_log(id);
+        }
+        self.with_environment(|server, environment| server.proceed(environment));
+        for id in self.order.clone() {
+            self.begin_followers(id);
         }
     }
 
@@ -335,7 +392,7 @@ impl Core {
                 operations,
                 reply,
             } => {
-                self.transact(session, &database, &operations, reply);
+                self.transact(session, &database, operations, reply);
             }
             Input::Lock { session, lock } => self.lock(session, lock),
             // Who asked these may be gone.
@@ -356,6 +413,10 @@ impl Core {
     /// Hands out everything that the server has for logs, clients and followers.
     fn hand_out(&mut self) {
         self.hand_out_commits();
+        self.hand_out_results();
+        while let Some(request) = self.server.poll_lock_request() {
+            self.ask_for_lock(&request);
+        }
         while let Some(session) = self.server.poll_ready() {
             if self.followers.contains_key(&session) {
                 self.notices(session);
@@ -364,6 +425,16 @@ impl Core {
             }
         }
         self.cut_off_unusable();
+    }
+
+    fn ask_for_lock(&self, request: &LockRequest) {
+        let Some(locks) = &self.cluster_locks else {
+            return;
+        };
+        match request {
+            LockRequest::Want { lock, steal } => locks.want(lock, *steal),
+            LockRequest::Release(lock) => locks.release(lock),
+        }
     }
 
     fn cut_off_unusable(&mut self) {
