@@ -37,6 +37,8 @@ pub enum ErrorKind {
     Aborted,
     /// The session does not hold the lock that it asserts.
     NotOwner,
+    /// A database that this server does not have yet.
+    NotAvailable,
     /// The operation is not permitted on this database.
     NotAllowed,
     /// The role of the client does not allow it.
@@ -72,6 +74,7 @@ impl ErrorKind {
             Self::NotSupported => "not supported",
             Self::Aborted => "aborted",
             Self::NotOwner => "not owner",
+            Self::NotAvailable => "database not available",
             Self::NotAllowed => "not allowed",
             Self::Permission => "permission error",
             Self::Canceled => "canceled",

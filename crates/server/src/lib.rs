@@ -18,8 +18,10 @@ mod mailbox;
 pub mod northd;
 mod open;
 pub mod ovsdb_server;
+mod relay;
 mod tls;
 
 pub use args::{ServerArgs, run_server};
 pub use local::{Handle, Subscription};
+pub use relay::{RelayArgs, Source, SourceError, run_relay};
 pub use tls::{TlsArgs, TlsNotSupported};

@@ -96,6 +96,11 @@ impl Handle {
         asked.unwrap_or(false)
     }
 
+    /// Where everything goes that the server is to do.
+    pub(crate) const fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
     /// Ends the connections of all clients.
     pub(crate) async fn reconnect(&self) {
         // A server that has ended has none.

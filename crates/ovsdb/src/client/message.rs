@@ -74,21 +74,17 @@ impl Serialize for Transact<'_> {
     }
 }
 
-/// The parameters of a `transact` whose operations are passed on as they are.
-pub(super) struct Forward<'a> {
-    pub(super) database: &'a str,
-    pub(super) operations: &'a [serde_json::Value],
-}
-
-impl Serialize for Forward<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_seq(Some(self.operations.len() + 1))?;
-        out.serialize_element(self.database)?;
-        for operation in self.operations {
-            out.serialize_element(operation)?;
-        }
-        out.end()
-    }
+/// A `transact` whose operations, a JSON array as text, are passed on as they are.
+pub(super) fn forward(id: u64, database: &str, operations: &str) -> Vec<u8> {
+    let database = serde_json::Value::from(database);
+    let operations = operations.trim();
+    let operations = operations
+        .strip_prefix('[')
+        .unwrap_or(operations)
+        .trim_start();
+    let comma = if operations == "]" { "" } else { "," };
+    format!("{{\"id\":{id},\"method\":\"transact\",\"params\":[{database}{comma}{operations}}}")
+        .into_bytes()
 }
 
 /// The `<monitor-cond-requests>` of a session; `conditional` tells whether the method takes `where`.

@@ -14,9 +14,7 @@ use std::time::Instant;
 use rustc_hash::FxHashMap;
 
 use super::layout::Layout;
-use super::message::{
-    self, ConditionChanges, Forward, Message, MonitorName, MonitorRequests, Transact,
-};
+use super::message::{self, ConditionChanges, Message, MonitorName, MonitorRequests, Transact};
 use super::service::{self, SERVER, Seen, Service};
 use super::{Config, Event, Replica, RequestId, Rows, SessionError, TransactError};
 use crate::server::Framer;
@@ -308,24 +306,18 @@ impl Session {
         Ok(self.request(Pending::Transact, "transact", params))
     }
 
-    /// Passes a transaction on as it is, whatever it says; [`Event::Forwarded`] comes later, after the changes
-    /// that it made.
+    /// Passes a transaction on as it is: a JSON array of operations, as text. [`Event::Forwarded`] comes later,
+    /// after the changes that it made.
     ///
     /// # Errors
     /// [`TransactError::NotConnected`] unless the replica follows the server.
-    pub fn forward(
-        &mut self,
-        operations: &[serde_json::Value],
-    ) -> Result<RequestId, TransactError> {
+    pub fn forward(&mut self, operations: &str) -> Result<RequestId, TransactError> {
         if self.phase != Phase::Live {
             return Err(TransactError::NotConnected);
         }
         let database = self.config.schema.name.clone();
-        let params = Forward {
-            database: &database,
-            operations,
-        };
-        Ok(self.request(Pending::Forward, "transact", params))
+        let text = message::forward(self.next_id, &database, operations);
+        Ok(self.send(Pending::Forward, text))
     }
 
     /// Changes which rows of a table are wanted. [`Event::ConditionsApplied`] follows when all changes
@@ -438,9 +430,14 @@ impl Session {
         method: &str,
         params: P,
     ) -> RequestId {
+        let text = message::request(self.next_id, method, params);
+        self.send(pending, text.expect("texts and numbers serialize"))
+    }
+
+    /// Sends a request, whose id is the next.
+    fn send(&mut self, pending: Pending, text: Vec<u8>) -> RequestId {
         let id = RequestId(self.next_id);
         self.next_id += 1;
-        let text = message::request(id.0, method, params).expect("texts and numbers serialize");
         self.output.push_back(text);
         self.pending.insert(id, pending);
         id

@@ -538,8 +538,9 @@ fn a_schema_that_changes_under_the_session() {
         &json!([false, A, {"T": {A: {"initial": {"n": 1}}}}]),
     );
     script.events();
-    let forwarded = script.session.forward(&[json!({"op": "comment"})]).unwrap();
+    let forwarded = script.session.forward(r#" [{"op":"abort"}]"#).unwrap();
     let request = script.expect("transact");
+    assert_eq!(request["params"], json!(["D", {"op": "abort"}]));
     script
         .say(&json!({"id": null, "method": "monitor_canceled", "params": [["monid", "D"]]}))
         .unwrap();

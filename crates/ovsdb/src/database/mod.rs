@@ -9,6 +9,7 @@
 //! that are not root tables have a strong reference from another row, indexes are unique and every value is
 //! as its type says. The cost of a commit follows the change, not the database.
 
+mod adopt;
 mod any_filter;
 mod commit;
 mod execute;

@@ -82,7 +82,12 @@ impl Database {
     }
 
     /// Carries out changes that need no check, as a commit of this id.
-    fn commit_of(&mut self, id: Uuid, record: Option<Record>, changes: Vec<RowChange>) -> Commit {
+    pub(super) fn commit_of(
+        &mut self,
+        id: Uuid,
+        record: Option<Record>,
+        changes: Vec<RowChange>,
+    ) -> Commit {
         let commit = Commit {
             revision: self.revision + 1,
             id,

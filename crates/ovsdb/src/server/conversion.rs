@@ -46,6 +46,11 @@ impl Server {
         environment: &Environment<'_>,
     ) -> Result<(), Error> {
         let hosted = &mut self.databases[database.0];
+        if hosted.mirror.is_some() {
+            let text =
+                "a relay keeps no log to convert; convert the database at the relay's source";
+            return Err(Error::new(ErrorKind::NotSupported, text));
+        }
         if let Some(reason) = hosted.read_only() {
             return Err(Error::new(ErrorKind::NotAllowed, reason));
         }

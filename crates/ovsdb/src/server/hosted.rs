@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 
 use super::SessionId;
 use super::conversion::Conversion;
+use super::mirror::Mirror;
 use super::monitors::Monitors;
 use super::transact::{Answer, Transaction};
 use crate::Database;
@@ -86,6 +87,8 @@ pub(crate) struct Hosted {
     pub(crate) deferred: VecDeque<Deferred>,
     pub(crate) conversion: Option<Conversion>,
     pub(crate) monitors: Monitors,
+    /// What a copy of another server's database has in the place of a log.
+    pub(crate) mirror: Option<Mirror>,
 }
 
 impl Hosted {
@@ -101,6 +104,7 @@ impl Hosted {
             deferred: VecDeque::new(),
             conversion: None,
             monitors: Monitors::default(),
+            mirror: None,
         }
     }
 

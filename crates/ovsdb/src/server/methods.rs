@@ -168,10 +168,11 @@ impl Server {
         let name = params.first().and_then(Value::as_str).ok_or_else(|| {
             Error::syntax(format!("{method} request params must begin with <db-name>"))
         })?;
-        self.database_id(name).ok_or_else(|| {
+        let id = self.database_id(name).ok_or_else(|| {
             let text = format!("{method} request specifies unknown database {name}");
             Error::new(ErrorKind::UnknownDatabase, text)
-        })
+        })?;
+        self.check_available(id, method).map(|()| id)
     }
 
     fn monitor(

@@ -27,6 +27,7 @@ mod framer;
 mod hosted;
 mod locks;
 mod methods;
+mod mirror;
 mod monitor;
 mod monitors;
 mod outbox;
@@ -44,6 +45,7 @@ use rustc_hash::FxHashMap;
 pub use conversion::StagedConversion;
 pub use framer::{FrameError, Framer};
 pub use locks::LockRequest;
+pub use mirror::Forward;
 pub use rebase::Rebased;
 
 use crate::database::{Commit, Results, Rights};
@@ -273,6 +275,7 @@ impl Server {
             self.notify(&notice);
         }
         self.waiting.retain(|waiting| waiting.session != session);
+        self.forget_forwards(session);
         for hosted in &mut self.databases {
             hosted.monitors.forget(session);
             let gone = |it: &Deferred| it.session() == session && !it.is_of_this_process();

@@ -17,6 +17,7 @@ impl Server {
     pub fn remove_database(&mut self, name: &str) -> Option<DatabaseId> {
         let id = self.database_id(name).filter(|id| id.0 != 0)?;
         self.by_name.remove(name);
+        self.end_mirror(id);
         let concerned = self.dismiss(id, false);
         self.retract(name);
         let empty = DatabaseSchema::new(name, "", Vec::new());

@@ -37,7 +37,11 @@ impl Server {
         let hosted = &self.databases[id.0];
         let schema = Arc::clone(hosted.database.schema());
         let uuid = self.row_uuid(&schema.name);
-        let model = if hosted.shared {
+        let available = hosted.mirror.as_ref().is_none_or(|it| it.available);
+        let text = available.then(|| schema.to_json_text());
+        let model = if hosted.mirror.is_some() {
+            "relay"
+        } else if hosted.shared {
             "clustered"
         } else {
             "standalone"
@@ -45,7 +49,7 @@ impl Server {
         let mut row = vec![
             (Str::new_static("name"), Datum::one(schema.name.clone())),
             (Str::new_static("model"), Datum::one(model)),
-            (Str::new_static("schema"), Datum::one(schema.to_json_text())),
+            (Str::new_static("schema"), Datum::set(text)),
             (
                 Str::new_static("sid"),
                 Datum::set(hosted.shared.then_some(uuid)),
@@ -99,13 +103,15 @@ impl Server {
     /// What changes with the log. Of several processes that write one log each is a leader for as long as it can
     /// write: none knows better than another.
     fn log_columns(&self, id: DatabaseId) -> Vec<(Str, Datum)> {
-        let log = self.databases[id.0].log;
+        let hosted = &self.databases[id.0];
+        let log = hosted.log;
+        let leader = log.connected && hosted.mirror.is_none();
         let index = log
             .index
             .map(|index| i64::try_from(index).unwrap_or(i64::MAX));
         let columns = [
             ("connected", Datum::one(log.connected)),
-            ("leader", Datum::one(log.connected)),
+            ("leader", Datum::one(leader)),
             ("cid", Datum::set(log.cluster)),
             ("index", Datum::set(index)),
         ];

@@ -74,7 +74,7 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    fn new(transaction: &Transaction, results: Results) -> Self {
+    pub(crate) fn new(transaction: &Transaction, results: Results) -> Self {
         match &transaction.asker {
             Asker::Client(id) => Self::Client(transaction.session, reply_text(id, &results)),
             Asker::Part(ticket) => {
@@ -189,6 +189,9 @@ impl Server {
         mut transaction: Transaction,
         environment: &mut Environment<'_>,
     ) -> Option<Transaction> {
+        if self.is_to_forward(&transaction) {
+            return self.attempt_mirrored(transaction, environment);
+        }
         // A part of the process does not wait: what it waits for has had all the time there is.
         let waited = match transaction.asker {
             Asker::Client(_) => environment.now.saturating_sub(transaction.since),

@@ -27,6 +27,8 @@ impl std::fmt::Debug for NewDatabase {
 pub(crate) enum AddError {
     #[error("a database named {0} is served already; remove that one first")]
     Taken(Str),
+    #[error(transparent)]
+    Name(ovsdb::Error),
     #[error("cannot start the thread of a log")]
     Thread(#[source] std::io::Error),
 }
@@ -69,6 +71,8 @@ impl Core {
         };
         self.order.retain(|other| *other != id);
         self.end_followers(id);
+        // Its tasks end with this.
+        self.relays.remove(&id);
         if let Some(logged) = self.logs.remove(&id) {
             let unwritten: usize = logged.unwritten.iter().map(|(_, bytes)| bytes).sum();
             self.unwritten -= unwritten;
@@ -88,7 +92,10 @@ impl Core {
             .order
             .iter()
             .copied()
-            .filter(|id| name.is_none_or(|name| self.logs[id].name == name))
+            .filter(|id| {
+                let logged = self.logs.get(id);
+                logged.is_some_and(|logged| name.is_none_or(|name| logged.name == name))
+            })
             .collect();
         for id in &ids {
             tracing::info!(

@@ -14,7 +14,7 @@ impl Core {
         let id = self
             .server
             .database_id(database)
-            .filter(|id| self.logs.contains_key(id))?;
+            .filter(|id| self.logs.contains_key(id) || self.relays.contains_key(id))?;
         let session = self.server.connect();
         self.followers.insert(
             session,
@@ -24,8 +24,14 @@ impl Core {
                 lock: None,
             },
         );
-        self.logs.get_mut(&id)?.beginning.push(session);
-        self.begin_followers(id);
+        match self.logs.get_mut(&id) {
+            Some(logged) => {
+                logged.beginning.push(session);
+                self.begin_followers(id);
+            }
+            // What a relay has needs no log to be true.
+            None => self.begin_follower(id, session),
+        }
         Some(session)
     }
 
@@ -36,15 +42,19 @@ impl Core {
             return;
         };
         for session in std::mem::take(&mut logged.beginning) {
-            let Some(follower) = self.followers.get(&session) else {
-                continue;
-            };
-            let rows: Vec<RowChange> = self.server.database(id).contents().collect();
-            if !rows.is_empty() {
-                follower.events.send(Event::Changes(rows));
-            }
-            follower.events.send(Event::Connected);
+            self.begin_follower(id, session);
         }
+    }
+
+    fn begin_follower(&self, id: DatabaseId, session: SessionId) {
+        let Some(follower) = self.followers.get(&session) else {
+            return;
+        };
+        let rows: Vec<RowChange> = self.server.database(id).contents().collect();
+        if !rows.is_empty() {
+            follower.events.send(Event::Changes(rows));
+        }
+        follower.events.send(Event::Connected);
     }
 
     /// Ends all followers of a database, which is not what they follow any more.

@@ -80,7 +80,7 @@ impl Core {
     }
 
     /// Shows changes to the followers of a database.
-    fn show(&mut self, id: DatabaseId, visible: &[Arc<[RowChange]>]) {
+    pub(super) fn show(&mut self, id: DatabaseId, visible: &[Arc<[RowChange]>]) {
         let followers = self.followers.values();
         for follower in followers.filter(|follower| follower.database == id) {
             for changes in visible {

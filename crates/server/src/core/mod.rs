@@ -8,6 +8,7 @@
 mod databases;
 mod followers;
 mod logs;
+mod relays;
 mod turns;
 
 use std::collections::VecDeque;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use ovsdb::log::{LockEvent, LockService, Log, LogState};
 use ovsdb::server::{
-    CloseReason, DatabaseId, Environment, Limits, LockRequest, Server, SessionId, Ticket,
+    CloseReason, DatabaseId, Environment, Forward, Limits, LockRequest, Server, SessionId, Ticket,
 };
 use ovsdb::{Database, DatabaseSchema, Operation, Str, Uuid};
 use rustc_hash::FxHashMap;
@@ -26,6 +27,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 use transport::ovsdb::TransactResult;
 
 pub(crate) use databases::{AddError, NewDatabase};
+pub(crate) use relays::{NewRelay, News};
 
 use crate::local::Events;
 use crate::log_thread::{LogThread, Outcome};
@@ -80,6 +82,9 @@ pub(crate) enum Input {
     Compact(Option<Str>, oneshot::Sender<bool>),
     Add(NewDatabase, oneshot::Sender<Result<(), AddError>>),
     Remove(Str, oneshot::Sender<bool>),
+    AddRelay(NewRelay, oneshot::Sender<Result<DatabaseId, AddError>>),
+    /// What the source of a relay tells.
+    Relay(DatabaseId, News),
     /// Ends all connections.
     Reconnect,
 }
@@ -189,6 +194,8 @@ struct Logged {
 pub(crate) struct Core {
     server: Server,
     logs: FxHashMap<DatabaseId, Logged>,
+    /// Where transactions for the sources of relays go; a relay has no log.
+    relays: FxHashMap<DatabaseId, mpsc::UnboundedSender<Forward>>,
     order: Vec<DatabaseId>,
     peers: FxHashMap<SessionId, Peer>,
     followers: FxHashMap<SessionId, Follower>,
@@ -214,6 +221,7 @@ impl Core {
         Self {
             server,
             logs: FxHashMap::default(),
+            relays: FxHashMap::default(),
             order: Vec::new(),
             peers: FxHashMap::default(),
             followers: FxHashMap::default(),
@@ -400,6 +408,8 @@ impl Core {
             Input::Compact(name, reply) => drop(reply.send(self.compact_named(name.as_deref()))),
             Input::Add(new, reply) => drop(reply.send(self.add_new(new))),
             Input::Remove(name, reply) => drop(reply.send(self.remove(&name))),
+            Input::AddRelay(new, reply) => drop(reply.send(self.add_relay(new))),
+            Input::Relay(id, news) => self.relay_news(id, news),
             Input::Reconnect => self.cut_off_all(),
         }
     }
@@ -413,6 +423,7 @@ impl Core {
     /// Hands out everything that the server has for logs, clients and followers.
     fn hand_out(&mut self) {
         self.hand_out_commits();
+        self.hand_out_forwards();
         self.hand_out_results();
         while let Some(request) = self.server.poll_lock_request() {
             self.ask_for_lock(&request);

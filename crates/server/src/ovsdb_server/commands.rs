@@ -8,6 +8,7 @@ use daemon::unixctl::{Registry, Reply};
 use super::Databases;
 use super::remotes::Remotes;
 use crate::core::NewDatabase;
+use crate::relay::{self, Source};
 use crate::{Handle, open};
 
 /// What stock has and this server has not.
@@ -128,7 +129,14 @@ fn that_add_and_remove(registry: &mut Registry, handle: &Handle) {
     let server = handle.clone();
     registry.register("ovsdb-server/add-db", "DB", 1, 1, move |args| {
         let (server, file) = (server.clone(), folder.join(&args[0]));
-        async move { done(add(&server, &file).await) }
+        let source = Source::of_argument(&args[0]);
+        async move {
+            done(match source {
+                Some(Ok(source)) => relay::start(server.inputs(), source).await,
+                Some(Err(error)) => Err(error.into()),
+                None => add(&server, &file).await,
+            })
+        }
     });
     let server = handle.clone();
     registry.register("ovsdb-server/remove-db", "DB", 1, 1, move |args| {

@@ -21,13 +21,15 @@ use daemon::{Daemon, DaemonArgs, Identity};
 use ovsdb::server::Limits;
 
 use crate::core::Core;
+use crate::relay::Source;
 use crate::{TlsArgs, open};
 pub(crate) use service::{Databases, Service};
 
 /// The flags of `ovsdb-server`.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct OvsdbServerArgs {
-    /// Database files [default: conf.db in OVS_DBDIR or /etc/openvswitch].
+    /// Database files [default: conf.db in OVS_DBDIR or /etc/openvswitch], or databases to relay from other
+    /// servers: relay:DB:REMOTE[,REMOTE]...
     #[arg(value_name = "DATABASE")]
     pub databases: Vec<PathBuf>,
     /// Where to listen (punix:FILE, ptcp:PORT or ptcp:PORT:HOST), what to connect to (unix:FILE, tcp:HOST:PORT), or
@@ -118,8 +120,13 @@ pub fn run(identity: Identity, args: &OvsdbServerArgs) -> anyhow::Result<()> {
 
 async fn serve(mut daemon: Daemon, args: &OvsdbServerArgs) -> anyhow::Result<()> {
     let shutdown = daemon.shutdown();
-    let core = open_files(args)?;
-    let service = Service::start(core, &daemon.dirs().run, &args.remote).await?;
+    let (sources, files) = split(&args.databases, &daemon.dirs().run)?;
+    let core = open_files(files, args.no_dbs || !sources.is_empty())?;
+    let service = Service::start(core, &daemon.dirs().run, &[]).await?;
+    for source in sources {
+        service.relay(source).await?;
+    }
+    service.listen(&args.remote).await?;
     let mut registry = Registry::new();
     service.register(&mut registry, Databases::ComeAndGo);
     daemon.serve(registry)?;
@@ -131,9 +138,20 @@ async fn serve(mut daemon: Daemon, args: &OvsdbServerArgs) -> anyhow::Result<()>
     Ok(())
 }
 
-fn open_files(args: &OvsdbServerArgs) -> anyhow::Result<Core> {
-    let mut files = args.databases.clone();
-    if files.is_empty() && !args.no_dbs {
+/// The databases to relay, and the files.
+fn split(databases: &[PathBuf], run: &Path) -> anyhow::Result<(Vec<Source>, Vec<PathBuf>)> {
+    let (mut sources, mut files) = (Vec::new(), Vec::new());
+    for database in databases {
+        match database.to_str().and_then(Source::of_argument) {
+            Some(source) => sources.push(source?.within(run)),
+            None => files.push(database.clone()),
+        }
+    }
+    Ok((sources, files))
+}
+
+fn open_files(mut files: Vec<PathBuf>, none: bool) -> anyhow::Result<Core> {
+    if files.is_empty() && !none {
         files.push(default_file());
     }
     let mut core = Core::new(Limits::default());

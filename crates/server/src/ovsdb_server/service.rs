@@ -10,6 +10,7 @@ use super::commands;
 use super::remotes::Remotes;
 use crate::Handle;
 use crate::core::Core;
+use crate::relay::{self, Source};
 
 /// Whether commands may change which databases are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,10 +40,27 @@ impl Service {
             remotes: Arc::new(Remotes::new(inputs, run)),
             core,
         };
-        for remote in remotes {
-            service.remotes.add(remote).await?;
-        }
+        service.listen(remotes).await?;
         Ok(service)
+    }
+
+    /// Serves a relay too.
+    ///
+    /// # Errors
+    /// When a database of that name is served already.
+    pub(crate) async fn relay(&self, source: Source) -> anyhow::Result<()> {
+        relay::start(self.handle.inputs(), source).await
+    }
+
+    /// Serves at more remotes.
+    ///
+    /// # Errors
+    /// When one of them cannot be used.
+    pub(crate) async fn listen(&self, remotes: &[String]) -> anyhow::Result<()> {
+        for remote in remotes {
+            self.remotes.add(remote).await?;
+        }
+        Ok(())
     }
 
     /// How parts of this process reach the databases.

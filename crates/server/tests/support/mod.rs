@@ -22,6 +22,7 @@ enum Role {
     Server(server::ServerArgs),
     Northd(server::northd::Args),
     OvsdbServer(server::ovsdb_server::OvsdbServerArgs),
+    Relay(server::RelayArgs),
 }
 
 /// The body of the process; returns at once in a test run.
@@ -39,6 +40,7 @@ pub(crate) fn role_body() {
         Role::OvsdbServer(args) => {
             server::ovsdb_server::run(Identity::ovn("ovsdb-server", "0"), &args)
         }
+        Role::Relay(args) => server::run_relay(Identity::ovn("heddle-relay", "0"), &args),
     };
     if let Err(error) = result {
         eprintln!("{error:#}");

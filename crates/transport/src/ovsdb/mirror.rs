@@ -98,8 +98,8 @@ impl Drop for Mirror {
 }
 
 impl Forwarder {
-    /// Passes a transaction on; its answer comes as [`MirrorEvent::Answer`]. False when the mirror is gone.
-    pub async fn forward(&self, number: u64, operations: Vec<serde_json::Value>) -> bool {
+    /// Passes a transaction on, a JSON array of operations; its answer comes as [`MirrorEvent::Answer`]. False when the mirror is gone.
+    pub async fn forward(&self, number: u64, operations: Arc<str>) -> bool {
         let request = Request::Forward(number, operations);
         self.requests.send(request).await.is_ok()
     }

@@ -80,7 +80,7 @@ enum Happening {
 enum Request {
     Transact(Vec<Operation>, oneshot::Sender<TransactResult>),
     Commit(Build, oneshot::Sender<TransactResult>),
-    Forward(u64, Vec<serde_json::Value>),
+    Forward(u64, Arc<str>),
     Rows(Str, Rows),
     Remotes(Vec<Remote>),
     Lock(Option<Str>),
