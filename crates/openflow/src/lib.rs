@@ -17,6 +17,8 @@
 //!   [`message`].
 
 pub mod action;
+mod check;
+mod cookie;
 pub mod error;
 pub mod field;
 pub mod flow;
@@ -25,6 +27,8 @@ mod matching;
 pub mod message;
 mod port;
 mod property;
+mod ranged;
+pub mod server;
 pub mod session;
 pub mod sync;
 mod text;
@@ -32,6 +36,8 @@ mod version;
 mod wire;
 
 pub use action::Action;
+pub use check::FlowError;
+pub use cookie::Cookie;
 pub use error::Error;
 pub use field::{Field, FieldValue, Subfield};
 pub use flow::{Flow, FlowFlags, FlowKey};
@@ -39,6 +45,9 @@ pub use group::{Bucket, Group, GroupKind};
 pub use matching::{Match, MissingPrerequisite, port_masks};
 pub use message::Message;
 pub use port::Port;
+pub use ranged::{
+    ArpOp, Dscp, Ecn, FlowLabel, MplsLabel, MplsTc, OutOfRange, Vlan, VlanId, VlanPriority,
+};
 pub use text::{FlowSpec, ParseError, Parser, PortNames};
 pub use version::{Version, Versions};
 

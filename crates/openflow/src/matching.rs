@@ -177,7 +177,7 @@ impl Match {
         }
     }
 
-    fn satisfies(&self, needs: Needs) -> bool {
+    pub(crate) fn satisfies(&self, needs: Needs) -> bool {
         let eth = |types: &[u128]| {
             self.exact(Field::EthType)
                 .is_some_and(|t| types.contains(&t))

@@ -229,6 +229,24 @@ fn every_field_action_and_group_kind_is_read_as_it_was_printed() {
 }
 
 #[test]
+fn headers_around_a_packet_are_read_as_they_were_printed() {
+    for text in [
+        "encap(ethernet)",
+        "encap(nsh)",
+        "encap(nsh(md_type=1))",
+        "encap(nsh(md_type=2,tlv(0x1000,10,0x12345678),tlv(0x2000,20,0xfedcba9876543210)))",
+        "encap(mpls)",
+        "encap(mpls_mc)",
+        "encap(packet_type(ns=1,type=0x1234))",
+        "decap()",
+        "decap(packet_type(ns=1,type=0x894f))",
+    ] {
+        let actions = Parser::default().actions(text).expect(text);
+        assert_eq!(actions[0].to_string(), text);
+    }
+}
+
+#[test]
 fn a_printed_meter_is_read_as_the_same() {
     let meter = Meter {
         id: 3,
@@ -261,7 +279,10 @@ fn an_error_says_column_token_and_what_was_expected() {
         ("actions=load:1->NXM_NX_REG0[9..3]", 29, "9..3"),
         ("actions=clone(output:1", 23, ""),
         ("actions=set_field:1->dl_type", 22, "dl_type"),
-        ("actions=encap(nsh)", 9, "encap"),
+        ("actions=encap(gre)", 15, "gre"),
+        ("actions=encap(nsh(md_type=3))", 27, "3"),
+        ("actions=encap(mpls(md_type=1))", 20, "md_type"),
+        ("actions=decap(ethernet)", 15, "ethernet"),
         ("ip", 3, ""),
         ("actions=ct(nat(src=10.0.0.1-fd00::1))", 29, "fd00::1"),
     ];

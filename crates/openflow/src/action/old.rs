@@ -139,13 +139,10 @@ pub(super) fn read_nicira(subtype: u16, body: &mut Reader<'_>) -> Result<Action>
             let value = u128::from(body.u64()?) & ones(bits.into());
             Action::load(value, field.slice(offset, bits))
         }
-        nicira::REG_LOAD2 => {
-            body.skip(6)?;
-            match read_entry(body)? {
-                Entry::Known(value) => Action::SetField(value),
-                Entry::Opaque(_) => return Err(unknown("field", 0)),
-            }
-        }
+        nicira::REG_LOAD2 => match read_entry(body)? {
+            Entry::Known(value) => Action::SetField(value),
+            Entry::Opaque(_) => return Err(unknown("field", 0)),
+        },
         nicira::DEC_TTL => Action::DecTtl,
         nicira::PUSH_MPLS => Action::PushMpls(body.u16()?),
         nicira::POP_MPLS => Action::PopMpls(body.u16()?),
@@ -189,7 +186,6 @@ pub(super) fn write(out: &mut Writer, action: &Action) -> bool {
     match action {
         Action::SetField(value) if old || !is_whole(value) => {
             let start = begin_nicira(out, nicira::REG_LOAD2);
-            out.zeros(6);
             write_entry(out, value);
             finish(out, start);
         }

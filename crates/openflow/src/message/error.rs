@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Body, Message, Space, error_table};
+use super::{Body, BundleAdd, Message, Space, error_table};
 use crate::error::Result;
 use crate::version::Version;
 use crate::wire::{Reader, Writer};
@@ -86,10 +86,17 @@ impl ErrorMessage {
         Message::decode(bytes).ok().map(|(_, message)| message)
     }
 
-    /// The name of the refused request's type, if its beginning came back.
+    /// The name of the refused request's type, if its beginning came back; of a message in a bundle, that
+    /// message's.
     #[must_use]
     pub fn refused_kind(&self) -> Option<&'static str> {
-        Message::kind_of(&self.data).map(|info| info.name)
+        let outer = Message::kind_of(&self.data)?.name;
+        let version = Version::from_number(*self.data.first()?)?;
+        let inner = self.data.get(BundleAdd::overhead(version)..);
+        match inner.and_then(Message::kind_of) {
+            Some(inner) if outer == "BundleAdd" => Some(inner.name),
+            _ => Some(outer),
+        }
     }
 }
 

@@ -289,7 +289,7 @@ pub enum EncodeError {
     #[error(transparent)]
     TooLong(#[from] TooLong),
     /// The version has no words for it, or for something in it.
-    #[error("{version} cannot say {what}; a newer version can")]
+    #[error("{version} cannot say {what}; another version can")]
     Unsayable {
         /// What it cannot say.
         what: &'static str,

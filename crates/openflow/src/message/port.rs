@@ -20,7 +20,7 @@ impl PortConfig {
     pub const NO_RECV: Self = Self(1 << 2);
     /// Spanning-tree packets that come are dropped (OpenFlow 1.0).
     pub const NO_RECV_STP: Self = Self(1 << 3);
-    /// Nothing is flooded to it (OpenFlow 1.0, and Open vSwitch in every version).
+    /// Nothing is flooded to it (OpenFlow 1.0).
     pub const NO_FLOOD: Self = Self(1 << 4);
     /// Packets that go are dropped.
     pub const NO_FWD: Self = Self(1 << 5);
@@ -28,7 +28,7 @@ impl PortConfig {
     pub const NO_PACKET_IN: Self = Self(1 << 6);
 
     /// The names that `ovs-ofctl` prints, in the order of the bits.
-    pub(crate) const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 7] = [
         "PORT_DOWN",
         "NO_STP",
         "NO_RECV",
@@ -37,6 +37,9 @@ impl PortConfig {
         "NO_FWD",
         "NO_PACKET_IN",
     ];
+
+    /// What only OpenFlow 1.0 can change.
+    pub(crate) const ONLY_10: Self = Self(Self::NO_STP.0 | Self::NO_RECV_STP.0 | Self::NO_FLOOD.0);
 
     /// Whether every bit of `other` is set.
     #[must_use]
@@ -86,7 +89,7 @@ pub struct LinkFeatures {
 
 impl LinkFeatures {
     /// The names that `ovs-ofctl` prints, in the order of the bits.
-    pub(crate) const NAMES: [&'static str; 16] = [
+    pub const NAMES: [&'static str; 16] = [
         "10MB-HD",
         "10MB-FD",
         "100MB-HD",

@@ -66,6 +66,9 @@ impl Body for PortMod {
             out.zeros(4);
             out.bytes(&self.address);
             out.zeros(2);
+            if self.mask.0 & PortConfig::ONLY_10.0 != 0 {
+                out.unsayable("flooding or spanning tree of a port");
+            }
         }
         out.u32(self.config.0);
         out.u32(self.mask.0);

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use openflow::Message;
+use openflow::message::ErrorMessage;
 use openflow::session::{BundleFailure, Config, Event, Reply, RequestError, Session};
+use openflow::{Message, Version, Versions};
 
 /// How long anything may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -133,14 +134,31 @@ impl Switch {
         lines.lines().map(|line| line.trim().to_owned()).collect()
     }
 
+    /// Connects to the bridge in a version and waits for the greeting.
+    pub(crate) fn connect_as(&self, version: Version) -> Connection {
+        let config = Config {
+            versions: Versions::only(version),
+            ..Config::default()
+        };
+        self.connect_with(config)
+    }
+
     /// Connects to the bridge and waits for the greeting.
     pub(crate) fn connect(&self) -> Connection {
+        self.connect_with(Config::default())
+    }
+
+    fn connect_with(&self, config: Config) -> Connection {
         let stream = UnixStream::connect(self.management()).expect("the bridge listens");
         stream
             .set_read_timeout(Some(PATIENCE))
             .expect("a timeout can be set");
-        let session = Session::new(Config::default(), Instant::now());
-        let mut connection = Connection { stream, session };
+        let session = Session::new(config, Instant::now());
+        let mut connection = Connection {
+            stream,
+            session,
+            record: None,
+        };
         assert_eq!(connection.event(), Event::Ready);
         connection
     }
@@ -170,6 +188,8 @@ fn command(directory: &Path, program: &str) -> Command {
 pub(crate) struct Connection {
     stream: UnixStream,
     pub(crate) session: Session,
+    /// What went over the socket, if it is recorded: whether it was ours, and the bytes.
+    pub(crate) record: Option<Vec<(bool, Vec<u8>)>>,
 }
 
 impl Connection {
@@ -184,6 +204,7 @@ impl Connection {
                 self.stream
                     .write_all(&bytes)
                     .expect("the switch takes bytes");
+                self.note(true, &bytes);
                 continue;
             }
             let read = self
@@ -191,9 +212,40 @@ impl Connection {
                 .read(&mut buffer)
                 .expect("the switch answers in time");
             assert_ne!(read, 0, "the switch closed the connection");
+            self.note(false, &buffer[..read]);
             self.session
                 .handle_bytes(&buffer[..read], Instant::now())
                 .expect("a good session");
+        }
+    }
+
+    fn note(&mut self, ours: bool, bytes: &[u8]) {
+        if let Some(record) = &mut self.record {
+            record.push((ours, bytes.to_vec()));
+        }
+    }
+
+    /// Sends messages one by one, waits until they are done, and gives back what was refused.
+    pub(crate) fn send_all(&mut self, messages: &[Message]) -> Vec<(usize, ErrorMessage)> {
+        let xids: Vec<u32> = messages
+            .iter()
+            .map(|message| self.session.send(message).expect("it can be sent"))
+            .collect();
+        let id = self.session.barrier().expect("it can be sent");
+        let mut refused = Vec::new();
+        loop {
+            match self.event() {
+                Event::Reply(got, result) if got == id => {
+                    assert_eq!(result, Ok(Reply::Message(Message::BarrierReply)));
+                    return refused;
+                }
+                Event::Refused(xid, error) => {
+                    let place = xids.iter().position(|known| *known == xid);
+                    refused.push((place.expect("one of ours"), error));
+                }
+                Event::Message(_) => {}
+                other => panic!("{other:?}"),
+            }
         }
     }
 

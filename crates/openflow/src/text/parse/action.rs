@@ -2,7 +2,7 @@
 
 use super::field::{by_name, field, ipv4, subfield};
 use super::lexer::{Item, Joint, Text};
-use super::{MAX_DEPTH, Parser, Result, large, learn};
+use super::{MAX_DEPTH, Parser, Result, encap, large, learn};
 use crate::action::{Action, rank};
 use crate::field::{Field, FieldValue, ones};
 use crate::port::Port;
@@ -102,10 +102,7 @@ impl<'a> Reader<'a> {
             name => {
                 let port = self.parser.known_port(name);
                 let port = port.filter(|_| item.joint == Joint::None);
-                let port = port.ok_or_else(|| match name {
-                    "encap" | "decap" | "ct_flush" => item.error("an action that is supported"),
-                    _ => item.error("an action"),
-                })?;
+                let port = port.ok_or_else(|| item.error("an action"))?;
                 out.push(Action::output(port));
             }
         }
@@ -133,6 +130,8 @@ impl<'a> Reader<'a> {
             "pop" => Action::Pop(subfield(value)?),
             "ct" => large::ct(*self, item)?,
             "nat" => large::nat(item)?,
+            "encap" => encap::encap(value)?,
+            "decap" => encap::decap(value)?,
             "clone" => Action::Clone(self.nested(value)?),
             "write_actions" => Action::WriteActions(self.nested(value)?),
             "learn" => learn::learn(self.parser, value)?,

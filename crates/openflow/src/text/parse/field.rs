@@ -56,6 +56,21 @@ pub(super) fn by_name(name: &str) -> Option<Field> {
     BY_NAME.get(name).copied()
 }
 
+impl Field {
+    /// The field of a name: that of `ovs-fields(7)`, one of its code points, or an older name.
+    ///
+    /// ```
+    /// use openflow::Field;
+    /// assert_eq!(Field::from_name("nw_src"), Some(Field::IpSrc));
+    /// assert_eq!(Field::from_name("NXM_NX_REG3"), Some(Field::Reg(3)));
+    /// assert_eq!(Field::from_name("colour"), None);
+    /// ```
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        by_name(name)
+    }
+}
+
 pub(super) fn field(text: Text<'_>) -> Result<Field> {
     by_name(text.str()).ok_or_else(|| text.error("the name of a field"))
 }

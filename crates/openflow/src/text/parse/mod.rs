@@ -4,6 +4,7 @@
 //! Invariants: no text makes it panic; nesting is bounded; every error has a place in the text.
 
 mod action;
+mod encap;
 mod field;
 mod flow;
 mod group;
