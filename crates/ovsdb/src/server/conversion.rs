@@ -119,15 +119,12 @@ impl Server {
         asked: Option<SessionId>,
     ) {
         let name = new.schema().name.clone();
-        let concerned = self.dismiss(id, true);
+        let concerned = self.dismiss(id, true, asked);
         let hosted = &mut self.databases[id.0];
         hosted.durable = new.revision();
         hosted.database = new;
         self.describe_schema(id);
-        for session in concerned
-            .into_iter()
-            .filter(|session| Some(*session) != asked)
-        {
+        for session in concerned {
             self.close(session, CloseReason::Converted(name.clone()));
         }
     }

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use super::hosted::{Deferred, Hosted};
-use super::transact::{Asker, Transaction};
+use super::outbox::Session;
+use super::transact::Transaction;
 use super::{CloseReason, DatabaseId, Server, SessionId};
 use crate::{Database, DatabaseSchema, Error, ErrorKind};
 
@@ -18,7 +19,7 @@ impl Server {
         let id = self.database_id(name).filter(|id| id.0 != 0)?;
         self.by_name.remove(name);
         self.end_mirror(id);
-        let concerned = self.dismiss(id, false);
+        let concerned = self.dismiss(id, false, None);
         self.retract(name);
         let empty = DatabaseSchema::new(name, "", Vec::new());
         let empty = empty.expect("the name was accepted before, and there are no tables");
@@ -31,20 +32,32 @@ impl Server {
     }
 
     /// Ends everything that somebody has to do with a database; gives those who can only be told by cutting
-    /// them off. Messages that were not looked at yet are left to the database that follows, if one does.
-    pub(super) fn dismiss(&mut self, id: DatabaseId, follows: bool) -> Vec<SessionId> {
+    /// them off. Who `asked` for it knows. Messages that were not looked at yet are left to the database that
+    /// follows, if one does.
+    pub(super) fn dismiss(
+        &mut self,
+        id: DatabaseId,
+        follows: bool,
+        asked: Option<SessionId>,
+    ) -> Vec<SessionId> {
         self.commits.retain(|staged| staged.database != id);
         self.conversions.retain(|staged| staged.database != id);
         let mut concerned = Vec::new();
         for transaction in self.take_transactions(id) {
-            self.cancel_for_good(&transaction, &mut concerned);
+            if self.can_be_told(transaction.session, asked) || transaction.is_of_this_process() {
+                self.refuse(&transaction, &Error::new(ErrorKind::Canceled, ""));
+            } else {
+                concerned.push(transaction.session);
+            }
         }
         for deferred in std::mem::take(&mut self.databases[id.0].deferred) {
             match deferred {
                 Deferred::Transaction(transaction) => {
-                    self.cancel_for_good(&transaction, &mut concerned);
+                    self.refuse(&transaction, &Error::new(ErrorKind::Canceled, ""));
                 }
-                Deferred::Message { session, .. } if follows && self.is_change_aware(session) => {
+                Deferred::Message { session, .. }
+                    if follows && self.can_be_told(session, asked) =>
+                {
                     self.databases[id.0].deferred.push_back(deferred);
                 }
                 Deferred::Message { session, .. } => concerned.push(session),
@@ -58,7 +71,7 @@ impl Server {
             if let Some(session) = self.sessions.get_mut(&session) {
                 session.monitors -= 1;
             }
-            if self.is_change_aware(session) {
+            if self.can_be_told(session, asked) {
                 let text = format!(
                     "{{\"id\":null,\"method\":\"monitor_canceled\",\"params\":[{monitor}]}}"
                 );
@@ -90,18 +103,9 @@ impl Server {
         all
     }
 
-    fn cancel_for_good(&mut self, transaction: &Transaction, concerned: &mut Vec<SessionId>) {
-        match &transaction.asker {
-            Asker::Client(_) if !self.is_change_aware(transaction.session) => {
-                concerned.push(transaction.session);
-            }
-            _ => self.refuse(transaction, &Error::new(ErrorKind::Canceled, "")),
-        }
-    }
-
-    fn is_change_aware(&self, session: SessionId) -> bool {
-        self.sessions
-            .get(&session)
-            .is_some_and(|session| session.change_aware)
+    /// Whether a session need not be cut off to be told of a change of databases.
+    fn can_be_told(&self, session: SessionId, asked: Option<SessionId>) -> bool {
+        let aware = |session: &Session| session.change_aware;
+        Some(session) == asked || self.sessions.get(&session).is_some_and(aware)
     }
 }

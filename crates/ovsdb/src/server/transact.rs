@@ -23,6 +23,12 @@ pub(crate) struct Transaction {
     pub(crate) until: Option<u64>,
 }
 
+impl Transaction {
+    pub(crate) const fn is_of_this_process(&self) -> bool {
+        matches!(self.asker, Asker::Part(_))
+    }
+}
+
 /// Who gets the answer.
 #[derive(Debug)]
 pub(crate) enum Asker {

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![allow(dead_code, reason = "not every test uses all of it")]
 
+pub(crate) mod node;
+pub(crate) mod pair;
 pub(crate) mod random;
+pub(crate) mod shared_log;
 pub(crate) mod shell;
 
 use std::io::{Read, Write};
