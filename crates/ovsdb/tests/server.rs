@@ -385,7 +385,7 @@ fn the_odd_methods_answer() {
         "unknown database"
     );
     assert_eq!(
-        ask("monitor_cancel", json!(["m"]))["error"]["error"],
+        ask("monitor_cancel", json!(["m"]))["error"],
         "unknown monitor"
     );
     assert_eq!(

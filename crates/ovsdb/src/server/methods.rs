@@ -215,8 +215,8 @@ impl Server {
     }
 
     pub(super) fn reply_error(&mut self, session: SessionId, id: &Value, error: &Error) {
-        // The reply to a cancelled transaction is the bare word (RFC 7047 section 4.1.4).
-        if error.kind == ErrorKind::Canceled {
+        // These are the bare word, as OVS has them (RFC 7047 sections 4.1.4 and 4.1.7).
+        if matches!(error.kind, ErrorKind::Canceled | ErrorKind::UnknownMonitor) {
             self.send_error(session, id, error.kind.tag());
         } else {
             self.send_error(session, id, error);

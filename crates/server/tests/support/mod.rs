@@ -210,7 +210,10 @@ impl Drop for Sandbox {
             if path.extension().is_some_and(|extension| extension == "pid")
                 && let Ok(pid) = std::fs::read_to_string(&path)
             {
-                let _ = Command::new("kill").args(["-9", pid.trim()]).status();
+                let _ = Command::new("kill")
+                    .args(["-9", pid.trim()])
+                    .stderr(Stdio::null())
+                    .status();
             }
         }
         for child in &mut self.children {
