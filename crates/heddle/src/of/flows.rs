@@ -1,119 +1,199 @@
-//! The subcommands that need a switch.
+//! The subcommands on flows.
 
-use std::io::{Read, Write};
+use std::collections::HashMap;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use openflow::message::multipart::{FlowDesc, FlowQuery};
-use openflow::message::{FlowCommand, FlowMod, MultipartRequest};
+use openflow::message::multipart::{FlowDesc, FlowQuery, MultipartRequest};
+use openflow::message::{FlowCommand, FlowMod};
 use openflow::session::Reply;
 use openflow::sync::{Mod, State};
-use openflow::{Flow, Message};
+use openflow::{Action, Field, Flow, Message, Parser};
 
+use super::changes::{Change, Lines, lines, read, read_file, text};
+use super::look::{LookArgs, answer, print_lines, query};
+use super::print;
 use super::switch::{Switch, SwitchArgs};
 
-pub(super) fn print(lines: impl IntoIterator<Item = String>) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    for line in lines {
-        writeln!(out, "{line}")?;
-    }
-    Ok(())
+/// How flows are printed.
+#[derive(clap::Args)]
+pub(crate) struct FlowsArgs {
+    #[command(flatten)]
+    look: LookArgs,
+    /// Print the counters of flows too.
+    #[arg(long, overrides_with = "no_stats")]
+    stats: bool,
+    /// Print only what makes the flow (this is so by default).
+    #[arg(long)]
+    no_stats: bool,
+    /// Print the names of ports instead of their numbers.
+    #[arg(long, overrides_with = "no_names")]
+    names: bool,
+    /// Print the numbers of ports (this is so by default).
+    #[arg(long)]
+    no_names: bool,
+    /// Sort by this field; by the priority if none is named.
+    #[arg(long, value_name = "FIELD", num_args = 0..=1, require_equals = true, default_missing_value = "priority", conflicts_with = "rsort")]
+    sort: Option<String>,
+    /// Sort by this field, the greatest first.
+    #[arg(long, value_name = "FIELD", num_args = 0..=1, require_equals = true, default_missing_value = "priority")]
+    rsort: Option<String>,
 }
 
 async fn fetch(switch: &Switch, query: FlowQuery) -> anyhow::Result<Vec<FlowDesc>> {
-    let ask = Message::MultipartRequest(MultipartRequest::Flows(query));
-    let reply = switch.handle.ask(ask).await;
-    match reply.with_context(|| format!("{}: its flows", switch.name))? {
-        Reply::Flows(flows) => Ok(flows),
-        _ => anyhow::bail!("{}: the answer is not a list of flows", switch.name),
-    }
+    let reply = switch
+        .dump(MultipartRequest::Flows(query), "its flows")
+        .await?;
+    Ok(answer!(switch, reply, Flows))
 }
 
-pub(super) async fn dump(args: &SwitchArgs, filter: Option<&str>) -> anyhow::Result<ExitCode> {
+pub(super) async fn dump(
+    args: &SwitchArgs,
+    how: &FlowsArgs,
+    filter: Option<&str>,
+) -> anyhow::Result<ExitCode> {
     let switch = args.connect().await?;
-    let query = match filter {
-        Some(filter) => switch
-            .read(|parser| parser.flow_spec(filter))
-            .context("the filter")?
-            .query(),
-        None => FlowQuery::default(),
-    };
-    let mut flows = fetch(&switch, query).await?;
+    let mut flows = fetch(&switch, query(&switch, filter)?).await?;
     flows.sort_by(|a, b| {
         let place = |desc: &FlowDesc| (desc.flow.key.table, u16::MAX - desc.flow.key.priority);
         (place(a), &a.flow.key.matches).cmp(&(place(b), &b.flow.key.matches))
     });
-    print(flows.iter().map(|desc| desc.flow.to_string()))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) async fn dump_groups(args: &SwitchArgs) -> anyhow::Result<ExitCode> {
-    let switch = args.connect().await?;
-    let groups = switch.handle.dump_groups().await;
-    let groups = groups.with_context(|| format!("{}: its groups", switch.name))?;
-    print(groups.iter().map(ToString::to_string))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-pub(super) async fn add(args: &SwitchArgs, line: &str) -> anyhow::Result<ExitCode> {
-    let switch = args.connect().await?;
-    let flow = switch
-        .read(|parser| parser.flow(line))
-        .context("the flow")?;
-    let said = |_| "the flow".to_owned();
-    switch.apply(vec![FlowMod::add(flow)], said).await?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The flows of a file, each with the number of its line. Comments begin with `#`.
-fn read_file(switch: &Switch, file: &Path) -> anyhow::Result<Vec<(usize, Flow)>> {
-    let mut text = String::new();
-    if file == Path::new("-") {
-        std::io::stdin().read_to_string(&mut text)?;
-    } else {
-        text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    if let Some(name) = how.sort.as_ref().or(how.rsort.as_ref()) {
+        sort(&mut flows, name, how.rsort.is_some())?;
     }
-    let mut out = Vec::new();
-    for (number, line) in (1..).zip(text.lines()) {
-        let flow = line.split('#').next().unwrap_or("");
-        if flow.trim().is_empty() {
-            continue;
+    let names = names(&switch);
+    let show = |desc: &FlowDesc| {
+        let text = match how.stats {
+            true => print::flow_with_counters(desc),
+            false => desc.flow.to_string(),
+        };
+        match how.names {
+            true => with_names(&text, &names),
+            false => text,
         }
-        let flow = switch.read(|parser| parser.flow(flow));
-        let flow = flow.with_context(|| format!("{}, line {number}", file.display()))?;
-        out.push((number, flow));
-    }
-    Ok(out)
-}
-
-pub(super) async fn add_file(args: &SwitchArgs, file: &Path) -> anyhow::Result<ExitCode> {
-    let switch = args.connect().await?;
-    let (lines, flows): (Vec<_>, Vec<_>) = read_file(&switch, file)?.into_iter().unzip();
-    let said = |place: usize| match lines.get(place) {
-        Some(number) => format!("{}, line {number}", file.display()),
-        None => file.display().to_string(),
     };
-    let adds = flows.into_iter().map(FlowMod::add).collect();
-    switch.apply(adds, said).await?;
+    how.look.print(&flows, show, print::flow_desc_json)
+}
+
+/// Sorts by a field; flows without it come last, or first when the greatest is to come first.
+fn sort(flows: &mut [FlowDesc], name: &str, reverse: bool) -> anyhow::Result<()> {
+    if name == "priority" {
+        flows.sort_by_key(|desc| desc.flow.key.priority);
+    } else {
+        let field = field(name)
+            .with_context(|| format!("{name}: no such field; use priority or a field's name"))?;
+        let key = |desc: &FlowDesc| {
+            let value = desc.flow.key.matches.get(field);
+            (
+                value.is_none(),
+                value.map(|value| (value.value(), value.mask())),
+            )
+        };
+        flows.sort_by_key(key);
+    }
+    if reverse {
+        flows.reverse();
+    }
+    Ok(())
+}
+
+/// The field of a name, in all the spellings that the flow language knows.
+fn field(name: &str) -> Option<Field> {
+    let actions = Parser::default().actions(&format!("output:{name}[]"));
+    match actions.ok()?.as_slice() {
+        [Action::OutputReg { source, .. }] => Some(source.field),
+        _ => None,
+    }
+}
+
+/// The names of ports by their numbers.
+fn names(switch: &Switch) -> HashMap<String, String> {
+    let ports = switch.ports.iter();
+    ports
+        .map(|port| (port.number.to_string(), name(&port.name)))
+        .collect()
+}
+
+/// A name, in quotes unless it is a plain word.
+fn name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let begins = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if begins && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        serde_json::Value::from(name).to_string()
+    }
+}
+
+/// A flow's text with the names of ports, where the text has numbers.
+fn with_names(text: &str, names: &HashMap<String, String>) -> String {
+    let mut out = text.to_owned();
+    for key in ["in_port=", "output:", "watch_port:"] {
+        let mut parts = out.split(key);
+        let mut named = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let end = part.find(|c: char| !c.is_ascii_alphanumeric());
+            let (number, rest) = part.split_at(end.unwrap_or(part.len()));
+            // A range of bits is the name of a field, not a port.
+            let port = names.get(number).filter(|_| !rest.starts_with('['));
+            named.push_str(key);
+            named.push_str(port.map_or(number, String::as_str));
+            named.push_str(rest);
+        }
+        out = named;
+    }
+    out
+}
+
+/// Changes flows as one line or a file says.
+pub(super) async fn change(
+    args: &SwitchArgs,
+    source: Source<'_>,
+    command: FlowCommand,
+) -> anyhow::Result<ExitCode> {
+    let switch = args.connect().await?;
+    let about = Lines::Flows(command);
+    let changes = match source {
+        Source::File(file) | Source::Line("-", file) => read_file(&switch, file, about)?,
+        Source::Line(line, _) => {
+            let said = if command == FlowCommand::Delete {
+                "the filter"
+            } else {
+                "the flow"
+            };
+            vec![Change::new(said, read(&switch, line, about).context(said)?)]
+        }
+    };
+    switch.apply(changes).await?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn delete(args: &SwitchArgs, filter: &str) -> anyhow::Result<ExitCode> {
-    let switch = args.connect().await?;
-    let spec = switch.read(|parser| parser.flow_spec(filter));
-    let change = spec.context("the filter")?.change(FlowCommand::Delete);
-    let said = |_| "the filter".to_owned();
-    switch.apply(vec![change], said).await?;
-    Ok(ExitCode::SUCCESS)
+/// Where changes are said.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// In a file.
+    File(&'a Path),
+    /// In an argument; `-` is the file.
+    Line(&'a str, &'a Path),
+}
+
+/// The flows of a file.
+fn flows_of(switch: &Switch, file: &Path) -> anyhow::Result<Vec<Flow>> {
+    let text = text(file)?;
+    let flows = lines(&text).map(|(number, line)| {
+        let flow = switch.read(|parser| parser.flow(line));
+        flow.with_context(|| format!("{}, line {number}", file.display()))
+    });
+    flows.collect()
 }
 
 /// What makes the flows of a switch those of a file. Groups stay as they are.
 async fn changes(switch: &Switch, file: &Path) -> anyhow::Result<Vec<FlowMod>> {
-    let desired = read_file(switch, file)?.into_iter().map(|(_, flow)| flow);
+    let desired = State::new(flows_of(switch, file)?, []);
     let actual = fetch(switch, FlowQuery::default()).await?;
     let actual = State::new(actual.into_iter().map(|desc| desc.flow), []);
-    let changes = State::new(desired, []).diff(&actual).into_iter();
+    let changes = desired.diff(&actual).into_iter();
     let flows = changes.filter_map(|change| match change {
         Mod::Flow(change) => Some(*change),
         Mod::Group(_) => None,
@@ -130,20 +210,40 @@ fn say(change: &FlowMod) -> String {
 
 pub(super) async fn replace(args: &SwitchArgs, file: &Path) -> anyhow::Result<ExitCode> {
     let switch = args.connect().await?;
-    let changes = changes(&switch, file).await?;
-    let said: Vec<_> = changes.iter().map(say).collect();
-    let place = |place: usize| said.get(place).cloned().unwrap_or_default();
-    switch.apply(changes, place).await?;
+    let changes = changes(&switch, file).await?.into_iter();
+    let changes = changes.map(|change| {
+        let said = say(&change);
+        Change::new(said, Message::FlowMod(Box::new(change)))
+    });
+    switch.apply(changes.collect()).await?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn diff(args: &SwitchArgs, file: &Path) -> anyhow::Result<ExitCode> {
     let switch = args.connect().await?;
     let changes = changes(&switch, file).await?;
-    print(changes.iter().map(say))?;
+    print_lines(changes.iter().map(say))?;
     Ok(if changes.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(2)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_by_their_names() {
+        let names = HashMap::from([
+            ("1".to_owned(), "p1".to_owned()),
+            ("10".to_owned(), name("1st port")),
+        ]);
+        let text = "in_port=1,reg1=0x1 actions=output:10,output:NXM_NX_REG1[],output:1,output:2";
+        assert_eq!(
+            with_names(text, &names),
+            "in_port=p1,reg1=0x1 actions=output:\"1st port\",output:NXM_NX_REG1[],output:p1,output:2"
+        );
+    }
 }

@@ -4,30 +4,45 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use openflow::message::FlowMod;
-use openflow::session::Config;
-use openflow::sync::Mod;
-use openflow::{Parser, Port};
+use openflow::message::PortDesc;
+use openflow::message::multipart::MultipartRequest;
+use openflow::session::{Config, Reply, RequestError};
+use openflow::{Message, Parser, Port, Version, Versions};
 use tokio::time::timeout;
 use transport::Remote;
 use transport::openflow::{Client, Error, Event, Handle};
 
+use super::changes::Change;
+
 /// Which switch.
 #[derive(clap::Args)]
 pub(crate) struct SwitchArgs {
-    /// The switch: unix:PATH, tcp:HOST:PORT, or the name of a bridge of this host.
+    /// The switch: unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT, or the name of a bridge of this host.
     switch: String,
     /// Give up after this many seconds without a connection.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
+    /// Speak only these versions, as in OpenFlow13,OpenFlow15.
+    #[arg(short = 'O', long = "protocols", value_name = "VERSIONS", value_delimiter = ',', value_parser = version)]
+    versions: Vec<Version>,
+}
+
+/// A version by the name that Open vSwitch uses.
+fn version(text: &str) -> Result<Version, String> {
+    let named = Version::ALL.into_iter().find(|v| v.name() == text);
+    named.ok_or_else(|| {
+        let names = Version::ALL.map(Version::name).join(", ");
+        format!("not supported: {text}; use {names}")
+    })
 }
 
 /// A switch that is connected.
 pub(super) struct Switch {
-    _client: Client,
+    client: Client,
     pub(super) handle: Handle,
     pub(super) name: String,
-    ports: HashMap<String, Port>,
+    pub(super) ports: Vec<PortDesc>,
+    by_name: HashMap<String, Port>,
 }
 
 impl SwitchArgs {
@@ -41,14 +56,20 @@ impl SwitchArgs {
         };
         let remote: Remote = address.parse().with_context(|| name.clone())?;
         if remote.is_passive() {
-            bail!("{name} is a place to listen; name one to connect to, unix: or tcp:");
+            bail!("{name} is a place to listen; name one to connect to, unix:, tcp: or ssl:");
         }
         Ok(remote)
     }
 
     /// Connects, and learns the names of the ports.
     pub(super) async fn connect(&self) -> anyhow::Result<Switch> {
-        let mut client = Client::new(self.remote()?, Config::default());
+        let mut config = Config::default();
+        if let [first, rest @ ..] = self.versions.as_slice() {
+            let first = Versions::only(*first);
+            config.versions = rest.iter().fold(first, |all, version| all.and(*version));
+        }
+        let versions = config.versions;
+        let mut client = Client::new(self.remote()?, config);
         let connected = async {
             while let Some(event) = client.next().await {
                 if event == Event::Connected {
@@ -59,22 +80,22 @@ impl SwitchArgs {
         let wait = Duration::from_secs(self.timeout);
         if timeout(wait, connected).await.is_err() {
             bail!(
-                "{}: no connection within {} s; is ovs-vswitchd running, and does the bridge allow OpenFlow15?",
+                "{}: no connection within {} s; is ovs-vswitchd running, and does the bridge allow one of {versions}?",
                 self.switch,
                 self.timeout
             );
         }
         let handle = client.handle();
         let ports = handle.dump_ports().await;
-        let ports = ports.with_context(|| format!("{}: its ports", self.switch))?;
+        let mut ports = ports.with_context(|| format!("{}: its ports", self.switch))?;
+        ports.sort_by_key(|port| port.number);
+        let by_name = ports.iter().map(|port| (port.name.clone(), port.number));
         Ok(Switch {
-            _client: client,
             handle,
             name: self.switch.clone(),
-            ports: ports
-                .into_iter()
-                .map(|port| (port.name, port.number))
-                .collect(),
+            by_name: by_name.collect(),
+            ports,
+            client,
         })
     }
 }
@@ -82,27 +103,80 @@ impl SwitchArgs {
 impl Switch {
     /// Calls `read` with a parser that knows the names of the ports.
     pub(super) fn read<T>(&self, read: impl FnOnce(Parser<'_>) -> T) -> T {
-        let names = |name: &str| self.ports.get(name).copied();
+        let names = |name: &str| self.by_name.get(name).copied();
         read(Parser::with_names(&names))
     }
 
-    /// Applies changes, all of them or none. `say` tells where a change comes from.
-    pub(super) async fn apply(
+    /// A port by its name or number.
+    pub(super) fn port(&self, text: &str) -> anyhow::Result<Port> {
+        if let Some(port) = self.by_name.get(text) {
+            return Ok(*port);
+        }
+        if text.eq_ignore_ascii_case("LOCAL") {
+            return Ok(Port::LOCAL);
+        }
+        match text.parse() {
+            Ok(number) => Ok(Port(number)),
+            Err(_) => {
+                let mut names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
+                names.sort_unstable();
+                bail!("{}: no port {text}; it has {}", self.name, names.join(", "))
+            }
+        }
+    }
+
+    /// What happens unasked.
+    pub(super) async fn event(&mut self) -> Option<Event> {
+        self.client.next().await
+    }
+
+    /// Asks. `what` is what is asked for, for messages.
+    pub(super) async fn ask(&self, question: Message, what: &str) -> anyhow::Result<Reply> {
+        let reply = self.handle.ask(question).await;
+        reply.with_context(|| format!("{}: {what}", self.name))
+    }
+
+    /// Asks for one of the many things that a switch tells.
+    pub(super) async fn dump(
         &self,
-        changes: Vec<FlowMod>,
-        say: impl Fn(usize) -> String,
-    ) -> anyhow::Result<()> {
-        let mods = changes
+        question: MultipartRequest,
+        what: &str,
+    ) -> anyhow::Result<Reply> {
+        self.ask(Message::MultipartRequest(question), what).await
+    }
+
+    /// Tells the switch something that it answers only to refuse it.
+    pub(super) async fn tell(&self, message: Message, what: &str) -> anyhow::Result<()> {
+        // The refusal of what comes first comes before the answer to what comes second.
+        let done = tokio::select! {
+            biased;
+            refused = self.handle.ask(message) => refused.map(drop),
+            done = self.handle.barrier() => done,
+        };
+        match done {
+            Err(Error::Request(RequestError::Refused(error))) => {
+                bail!("{}: {what} was refused: {error}", self.name)
+            }
+            done => done.with_context(|| format!("{}: {what}", self.name)),
+        }
+    }
+
+    /// Applies changes, all of them or none.
+    pub(super) async fn apply(&self, changes: Vec<Change>) -> anyhow::Result<()> {
+        let (said, messages): (Vec<String>, Vec<Message>) = changes
             .into_iter()
-            .map(|change| Mod::Flow(Box::new(change)))
-            .collect();
-        match self.handle.bundle(mods).await {
+            .map(|change| (change.said, change.message))
+            .unzip();
+        match self.handle.bundle(messages).await {
             Ok(()) => Ok(()),
             Err(Error::Bundle(failure)) => {
                 let refused: Vec<_> = failure
                     .messages
                     .iter()
-                    .map(|(place, error)| format!("{}: {error}", say(*place)))
+                    .map(|(place, error)| {
+                        let said = said.get(*place).map_or("a change", String::as_str);
+                        format!("{said}: {error}")
+                    })
                     .collect();
                 let refused = match refused.as_slice() {
                     [] => failure.to_string(),

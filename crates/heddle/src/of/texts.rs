@@ -5,26 +5,31 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use openflow::{Flow, Message};
 
-use super::flows::print;
+use super::look::print_lines;
 
 pub(super) fn parse(flow: &str) -> anyhow::Result<ExitCode> {
     let flow: Flow = flow.parse().context("the flow")?;
-    print([flow.to_string()])?;
+    print_lines([flow.to_string()])?;
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn decode(hex: &str) -> anyhow::Result<ExitCode> {
+/// Bytes that are given in hexadecimal, with or without blanks.
+pub(super) fn bytes(hex: &str) -> anyhow::Result<Vec<u8>> {
     let digits: Vec<char> = hex.chars().filter(|c| !c.is_whitespace()).collect();
     if !digits.len().is_multiple_of(2) {
-        bail!("the message: an odd number of digits; each byte has two");
+        bail!("an odd number of digits; each byte has two");
     }
-    let bytes: Vec<u8> = digits
+    digits
         .chunks(2)
         .map(|pair| u8::from_str_radix(&String::from_iter(pair), 16))
         .collect::<Result<_, _>>()
-        .context("the message: not hexadecimal")?;
+        .context("not hexadecimal")
+}
+
+pub(super) fn decode(hex: &str) -> anyhow::Result<ExitCode> {
+    let bytes = bytes(hex).context("the message")?;
     let (xid, message) = Message::decode(&bytes).context("the message")?;
-    print([match &message {
+    print_lines([match &message {
         Message::FlowMod(change) => {
             format!(
                 "FlowMod (xid={xid:#x}): {:?} {}",

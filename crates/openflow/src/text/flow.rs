@@ -56,17 +56,27 @@ impl fmt::Display for Flow {
 
 impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bucket=bucket_id:{},", self.id)?;
-        if self.weight != 0 {
-            write!(f, "weight:{},", self.weight)?;
+        BucketOf(self, GroupKind::All).fmt(f)
+    }
+}
+
+/// A bucket of a group of a kind, whose usual weight is not written.
+struct BucketOf<'a>(&'a Bucket, GroupKind);
+
+impl fmt::Display for BucketOf<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(bucket, kind) = self;
+        write!(f, "bucket=bucket_id:{},", bucket.id)?;
+        if bucket.weight != u16::from(*kind == GroupKind::Select) {
+            write!(f, "weight:{},", bucket.weight)?;
         }
-        if let Some(port) = self.watch_port {
+        if let Some(port) = bucket.watch_port {
             write!(f, "watch_port:{port},")?;
         }
-        if let Some(group) = self.watch_group {
+        if let Some(group) = bucket.watch_group {
             write!(f, "watch_group:{group},")?;
         }
-        write!(f, "actions={}", Actions(&self.actions))
+        write!(f, "actions={}", Actions(&bucket.actions))
     }
 }
 
@@ -98,7 +108,7 @@ impl fmt::Display for Group {
             }
         }
         for bucket in &self.buckets {
-            parts.push(bucket);
+            parts.push(BucketOf(bucket, self.kind));
         }
         f.write_str(&parts.finish())
     }

@@ -11,7 +11,6 @@ mod task;
 use ::openflow::message::multipart::{FlowDesc, FlowQuery};
 use ::openflow::message::{Features, Message, MultipartRequest, PortDesc, TlvTable};
 use ::openflow::session::{BundleError, BundleFailure, Config, Reply, RequestError, SendError};
-use ::openflow::sync::Mod;
 use ::openflow::{Group, Port};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -121,11 +120,11 @@ impl Handle {
     /// # Errors
     /// [`Error::Bundle`] names the changes that the switch refused; [`Error::BundleSend`] one that no
     /// message can hold.
-    pub async fn bundle(&self, mods: Vec<Mod>) -> Result<()> {
+    pub async fn bundle(&self, mods: Vec<impl Into<Message>>) -> Result<()> {
         if mods.is_empty() {
             return Ok(());
         }
-        let messages = mods.into_iter().map(Message::from).collect();
+        let messages = mods.into_iter().map(Into::into).collect();
         let (sender, receiver) = oneshot::channel();
         self.give(Request::Bundle(messages, sender)).await?;
         receiver.await.unwrap_or(Err(Error::Lost))
