@@ -150,7 +150,8 @@ impl Walk<'_> {
         for field in fields.into_iter().flatten() {
             let needs = field.info().needs;
             let vlan = needs == Needs::VlanVid || field == Field::VlanVid;
-            if !(vlan && self.vlan) && !self.matches.satisfies(needs) {
+            let pushed = vlan && self.vlan;
+            if !pushed && !self.matches.satisfies(needs) {
                 return Err(FlowError::ActionPrerequisite {
                     place,
                     action: action.to_string(),

@@ -154,12 +154,24 @@ impl Match {
             (Field::IpProto, protocol),
             (Field::Icmpv6Type, icmp_type),
         ] {
+            let said = match field {
+                Field::EthType => self.ether_type().is_some(),
+                _ => self.get(field).is_some(),
+            };
             if let Some(value) = value
-                && self.get(field).is_none()
+                && !said
             {
                 self.put(FieldValue::exact(field, value));
             }
         }
+    }
+
+    /// The Ethernet type, also of a packet that begins behind its Ethernet header.
+    fn ether_type(&self) -> Option<u128> {
+        let packet_type = self.exact(Field::PacketType);
+        let bare = packet_type.filter(|kind| kind >> 16 == 1);
+        bare.map(|kind| kind & 0xffff)
+            .or_else(|| self.exact(Field::EthType))
     }
 
     /// Whether a switch would accept every field: a TCP port, for example, needs an IP version too.
@@ -178,10 +190,7 @@ impl Match {
     }
 
     pub(crate) fn satisfies(&self, needs: Needs) -> bool {
-        let eth = |types: &[u128]| {
-            self.exact(Field::EthType)
-                .is_some_and(|t| types.contains(&t))
-        };
+        let eth = |types: &[u128]| self.ether_type().is_some_and(|t| types.contains(&t));
         let proto = |p: u128| self.exact(Field::IpProto) == Some(p);
         let ip = &[ETH_IPV4, ETH_IPV6];
         let nd = |types: &[u128]| {

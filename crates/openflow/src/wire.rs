@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 
 use crate::error::{Error, Result};
+use crate::port::Port;
 use crate::version::Version;
 
 /// A cursor over received bytes. Every accessor fails rather than read past the end.
@@ -207,6 +208,14 @@ impl Writer {
     pub(crate) fn uint(&mut self, value: u128, n: usize) {
         self.bytes
             .extend_from_slice(&value.to_be_bytes()[16 - n.min(16)..]);
+    }
+
+    /// A port in sixteen bits; one that has no such number cannot be said.
+    pub(crate) fn port16(&mut self, port: Port) {
+        if port.to_u16() == 0xffff && port != Port::ANY {
+            self.unsayable("a port number above 65279");
+        }
+        self.u16(port.to_u16());
     }
 
     /// A name in a field of `length` bytes.

@@ -168,7 +168,7 @@ fn write_sample(out: &mut Writer, sample: &Sample) {
         out.u32(sample.domain);
         out.u32(sample.point);
         if subtype != nicira::SAMPLE {
-            out.u16(sample.port.unwrap_or(Port::ANY).to_u16());
+            out.port16(sample.port.unwrap_or(Port::ANY));
             out.u8(sample.direction);
             out.zeros(5);
         }
@@ -198,7 +198,7 @@ fn write_bundle(out: &mut Writer, bundle: &Bundle) {
             write_short_field(out, bundle.destination);
             out.zeros(4);
             for member in &bundle.members {
-                out.u16(member.to_u16());
+                out.port16(*member);
             }
         },
     );

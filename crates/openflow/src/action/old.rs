@@ -229,7 +229,7 @@ fn write_10(out: &mut Writer, action: &Action) -> bool {
     };
     match action {
         Action::Output { port, max_len } => plain(out, ten::OUTPUT, |out| {
-            out.u16(port.to_u16());
+            out.port16(*port);
             out.u16(*max_len);
         }),
         Action::ModVlanVid(vid) => plain(out, ten::SET_VLAN_VID, |out| out.u16(*vid)),

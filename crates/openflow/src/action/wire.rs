@@ -407,7 +407,7 @@ fn write_extension(out: &mut Writer, action: &Action) {
                 (None, false) => nicira::RESUBMIT,
             };
             extended(out, subtype, |out| {
-                out.u16(in_port.unwrap_or(Port::IN_PORT).to_u16());
+                out.port16(in_port.unwrap_or(Port::IN_PORT));
                 out.u8(if subtype == nicira::RESUBMIT {
                     0
                 } else {
@@ -442,7 +442,7 @@ fn write_extension(out: &mut Writer, action: &Action) {
             write_padded(out, *source, 10);
         }),
         Action::OutputTrunc { port, max_len } => extended(out, nicira::OUTPUT_TRUNC, |out| {
-            out.u16(port.to_u16());
+            out.port16(*port);
             out.u32(*max_len);
         }),
         Action::Clone(actions) => extended(out, nicira::CLONE, |out| {
@@ -468,7 +468,7 @@ fn write_extension(out: &mut Writer, action: &Action) {
         }
         Action::Decap(packet_type) => {
             extended(out, nicira::DECAP, |out| {
-                encap::write_decap(out, *packet_type)
+                encap::write_decap(out, *packet_type);
             });
         }
         Action::Ct(ct) => large::write_ct(out, ct),

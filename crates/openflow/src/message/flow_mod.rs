@@ -96,7 +96,7 @@ impl FlowCommand {
 }
 
 fn read_command(code: u8) -> Result<FlowCommand> {
-    FlowCommand::from_code(code).ok_or(Error::BadValue {
+    FlowCommand::from_code(code).ok_or_else(|| Error::BadValue {
         what: "flow command",
         value: code.into(),
     })
@@ -146,7 +146,7 @@ impl FlowMod {
         out.u16(flow.hard_timeout);
         out.u16(flow.key.priority);
         out.u32(self.buffer.unwrap_or(u32::MAX));
-        out.u16(self.out_port.unwrap_or(Port::ANY).to_u16());
+        out.port16(self.out_port.unwrap_or(Port::ANY));
         write_flags(out, flow.flags);
         let length_at = out.len();
         out.zeros(8);

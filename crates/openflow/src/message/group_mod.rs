@@ -99,7 +99,7 @@ pub(super) const fn is_old(version: Version) -> bool {
 impl Body for GroupMod {
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let code = reader.u16()?;
-        let command = GroupCommand::from_code(code).ok_or(Error::BadValue {
+        let command = GroupCommand::from_code(code).ok_or_else(|| Error::BadValue {
             what: "group command",
             value: code.into(),
         })?;

@@ -174,7 +174,7 @@ impl Body for PacketInStandard {
         if out.version == Version::V10 {
             let port = self.metadata.exact(Field::InPortOxm);
             let port = port.and_then(|port| u32::try_from(port).ok());
-            out.u16(Port(port.unwrap_or(Port::ANY.0)).to_u16());
+            out.port16(Port(port.unwrap_or(Port::ANY.0)));
             out.u8(self.reason);
             out.zeros(1);
         } else {

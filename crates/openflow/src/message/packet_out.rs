@@ -98,7 +98,7 @@ impl PacketOut {
         let port = port.and_then(|port| u32::try_from(port).ok());
         let port = Port(port.unwrap_or(Port::CONTROLLER.0));
         if out.version == Version::V10 {
-            out.u16(port.to_u16());
+            out.port16(port);
             out.zeros(2);
             out.len() - 2
         } else {

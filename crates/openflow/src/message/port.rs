@@ -209,7 +209,7 @@ impl PortDesc {
         let link = self.link.unwrap_or_default();
         match out.version {
             Version::V10 => {
-                out.u16(self.number.to_u16());
+                out.port16(self.number);
                 out.bytes(&self.address);
                 common(out);
                 for bits in [link.current, link.advertised, link.supported, link.peer] {

@@ -59,7 +59,7 @@ impl Body for PortMod {
 
     fn write(&self, out: &mut Writer) {
         if out.version == Version::V10 {
-            out.u16(self.port.to_u16());
+            out.port16(self.port);
             out.bytes(&self.address);
         } else {
             out.u32(self.port.0);

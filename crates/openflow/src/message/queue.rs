@@ -26,7 +26,7 @@ impl Body for QueueConfigRequest {
 
     fn write(&self, out: &mut Writer) {
         if out.version == Version::V10 {
-            out.u16(self.port.to_u16());
+            out.port16(self.port);
             out.zeros(2);
         } else {
             out.u32(self.port.0);
@@ -84,7 +84,7 @@ impl Body for QueueConfig {
     fn write(&self, out: &mut Writer) {
         let old = out.version == Version::V10;
         if old {
-            out.u16(self.port.to_u16());
+            out.port16(self.port);
             out.zeros(6);
         } else {
             out.u32(self.port.0);

@@ -90,6 +90,78 @@ impl Bundle {
     }
 }
 
+/// A bundle that is being put together. Dropped without [`Transaction::commit`], nothing of it is sent.
+#[derive(Debug)]
+#[must_use = "a transaction that is not committed is forgotten"]
+pub struct Transaction<'a> {
+    session: &'a mut Session,
+    id: BundleId,
+    /// How much waited to be sent before.
+    before: usize,
+    first: Option<u32>,
+    count: u32,
+    committed: bool,
+}
+
+impl Transaction<'_> {
+    /// Adds a message; the place by which a refusal would name it, counted from zero.
+    ///
+    /// # Errors
+    /// When it does not fit, or the version cannot say it.
+    pub fn add(&mut self, message: &Message) -> Result<usize, BundleError> {
+        let session = &mut *self.session;
+        let index = self.count as usize;
+        let xid = session.xid();
+        self.first.get_or_insert(xid);
+        let bad = |error| BundleError::Message { index, error };
+        let message = message.encode_as(session.version, xid).map_err(bad)?;
+        let length = message.len() + BundleAdd::overhead(session.version);
+        if length > usize::from(u16::MAX) {
+            return Err(bad(TooLong { length }.into()));
+        }
+        debug_assert!(message.len() >= HEADER, "a message has a header");
+        let add = BundleAdd {
+            id: self.id.0,
+            flags: BundleFlags::ATOMIC_ORDERED,
+            message: message.into(),
+        };
+        session.push_as(xid, &Message::BundleAdd(add))?;
+        self.count += 1;
+        Ok(index)
+    }
+
+    /// Sends all of it. [`Event::Bundle`] says how it went.
+    ///
+    /// # Errors
+    /// When it cannot be sent; then nothing of it is.
+    pub fn commit(mut self) -> Result<BundleId, BundleError> {
+        self.session
+            .control(self.id, BundleControlKind::CloseRequest, Step::Close)?;
+        let bundle = Bundle {
+            first: self.first.unwrap_or(0),
+            count: self.count,
+            failure: BundleFailure::default(),
+            committed: false,
+        };
+        self.session.bundles.insert(self.id, bundle);
+        self.committed = true;
+        Ok(self.id)
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.committed {
+            return;
+        }
+        self.session.output.truncate(self.before);
+        let id = self.id;
+        self.session
+            .pending
+            .retain(|_, pending| !matches!(pending, Pending::Bundle(known, _) if *known == id));
+    }
+}
+
 impl Session {
     /// Sends messages that take effect together and in this order, or not at all.
     /// [`Event::Bundle`] says how it went.
@@ -97,56 +169,35 @@ impl Session {
     /// # Errors
     /// When it cannot be sent; then nothing of it is.
     pub fn bundle(&mut self, messages: &[Message]) -> Result<BundleId, BundleError> {
+        let mut transaction = self.transaction()?;
+        for message in messages {
+            transaction.add(message)?;
+        }
+        transaction.commit()
+    }
+
+    /// Begins a bundle. Dropped without [`Transaction::commit`], nothing of it is sent.
+    ///
+    /// # Errors
+    /// When none can begin now.
+    pub fn transaction(&mut self) -> Result<Transaction<'_>, BundleError> {
         if !self.is_ready() {
             return Err(SendError::NotReady.into());
         }
         let before = self.output.len();
-        let result = self.write_bundle(messages);
-        if result.is_err() {
-            self.output.truncate(before);
-            self.pending.retain(|_, pending| {
-                !matches!(pending, Pending::Bundle(id, _) if !self.bundles.contains_key(id))
-            });
-        }
-        result
-    }
-
-    fn write_bundle(&mut self, messages: &[Message]) -> Result<BundleId, BundleError> {
         let id = BundleId(self.xid());
-        self.control(id, BundleControlKind::OpenRequest, Step::Open)?;
-        let mut first = None;
-        for (index, message) in messages.iter().enumerate() {
-            let xid = self.xid();
-            first.get_or_insert(xid);
-            let too_long = |error| BundleError::Message { index, error };
-            let message = message.encode_as(self.version, xid).map_err(too_long)?;
-            let length = message.len() + BundleAdd::overhead(self.version);
-            if length > usize::from(u16::MAX) {
-                return Err(too_long(TooLong { length }.into()));
-            }
-            debug_assert!(message.len() >= HEADER, "a message has a header");
-            let flags = BundleFlags::ATOMIC_ORDERED;
-            let add = BundleAdd {
-                id: id.0,
-                flags,
-                message: message.into(),
-            };
-            self.push_as(xid, &Message::BundleAdd(add))?;
-        }
-        self.control(id, BundleControlKind::CloseRequest, Step::Close)?;
-        let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-        let first = first.unwrap_or(0);
-        let failure = BundleFailure::default();
-        self.bundles.insert(
+        let transaction = Transaction {
+            session: self,
             id,
-            Bundle {
-                first,
-                count,
-                failure,
-                committed: false,
-            },
-        );
-        Ok(id)
+            before,
+            first: None,
+            count: 0,
+            committed: false,
+        };
+        transaction
+            .session
+            .control(id, BundleControlKind::OpenRequest, Step::Open)?;
+        Ok(transaction)
     }
 
     fn control(

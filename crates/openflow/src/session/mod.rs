@@ -18,7 +18,7 @@ mod tests;
 use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-pub use bundle::{BundleError, BundleFailure, BundleId};
+pub use bundle::{BundleError, BundleFailure, BundleId, Transaction};
 
 use crate::error::Error;
 use crate::group::Group;

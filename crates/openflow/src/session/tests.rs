@@ -242,6 +242,31 @@ fn a_switch_of_another_version_is_refused_with_a_reason() {
 }
 
 #[test]
+fn a_transaction_that_is_dropped_sends_nothing() {
+    let mut pair = Pair::ready();
+    let mods = flow_mods(3);
+    let mut transaction = pair.session.transaction().unwrap();
+    for (n, change) in mods.iter().enumerate() {
+        assert_eq!(transaction.add(change), Ok(n));
+    }
+    drop(transaction);
+    assert_eq!(pair.session.output_len(), 0);
+    // What was forgotten leaves nothing behind.
+    let mut transaction = pair.session.transaction().unwrap();
+    transaction.add(&mods[0]).unwrap();
+    let id = transaction.commit().unwrap();
+    let (open, control) = pair.hear_control(BundleControlKind::OpenRequest);
+    let reply = |kind| Message::BundleControl(BundleControl { kind, ..control });
+    pair.say(open, &reply(BundleControlKind::OpenReply));
+    assert!(matches!(pair.hear(), (_, Message::BundleAdd(_))));
+    let (close, _) = pair.hear_control(BundleControlKind::CloseRequest);
+    pair.say(close, &reply(BundleControlKind::CloseReply));
+    let (commit, _) = pair.hear_control(BundleControlKind::CommitRequest);
+    pair.say(commit, &reply(BundleControlKind::CommitReply));
+    assert_eq!(pair.session.poll_event(), Some(Event::Bundle(id, Ok(()))));
+}
+
+#[test]
 fn the_newest_version_of_both_is_spoken() {
     let now = Instant::now();
     let greeting = |versions: Versions, header: Version| {

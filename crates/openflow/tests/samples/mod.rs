@@ -140,6 +140,11 @@ fn matches() -> Vec<Match> {
     out
 }
 
+/// The fields that some sample matches, as their canonical parts or as themselves.
+pub(crate) fn matches_by_field() -> BTreeSet<Field> {
+    Field::all().filter(|field| !skipped(*field)).collect()
+}
+
 fn nat(direction: NatDirection, range: Option<NatRange>) -> Nat {
     Nat {
         direction: Some(direction),

@@ -148,7 +148,16 @@ impl Switch {
         self.connect_with(Config::default())
     }
 
+    /// Connects to the bridge and records all that is said.
+    pub(crate) fn connect_recorded(&self) -> Connection {
+        self.open(Config::default(), Some(Vec::new()))
+    }
+
     fn connect_with(&self, config: Config) -> Connection {
+        self.open(config, None)
+    }
+
+    fn open(&self, config: Config, record: Option<Vec<(bool, Vec<u8>)>>) -> Connection {
         let stream = UnixStream::connect(self.management()).expect("the bridge listens");
         stream
             .set_read_timeout(Some(PATIENCE))
@@ -157,7 +166,7 @@ impl Switch {
         let mut connection = Connection {
             stream,
             session,
-            record: None,
+            record,
         };
         assert_eq!(connection.event(), Event::Ready);
         connection

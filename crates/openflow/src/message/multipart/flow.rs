@@ -82,7 +82,7 @@ impl FlowQuery {
     pub(super) fn write(&self, out: &mut Writer) {
         let port = self.out_port.unwrap_or(Port::ANY);
         if out.version == Version::V10 {
-            out.u16(port.to_u16());
+            out.port16(port);
             let length_at = out.len();
             out.u16(0);
             out.u8(self.table);

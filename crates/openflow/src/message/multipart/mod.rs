@@ -22,7 +22,7 @@ pub use table::{TableDesc, TableFeatures, TableStats, TableStats10};
 
 use super::meter_mod::Meter;
 use super::port::PortDesc;
-use super::{Body, Space};
+use super::{Body, MessageCode, Space};
 use crate::error::{Error, Result};
 use crate::group::Group;
 use crate::port::Port;
@@ -110,9 +110,23 @@ impl Kind {
             Self::TableDescs => "table descriptions",
             Self::Queues => "queue descriptions",
             Self::FlowMonitor => "flow monitors",
-            Self::IpfixBridge | Self::IpfixFlows => "IPFIX statistics",
+            Self::IpfixBridge => "IPFIX statistics of the bridge",
+            Self::IpfixFlows => "IPFIX statistics of flows",
         }
     }
+}
+
+/// The kinds of questions and answers by name, with their numbers in each version.
+pub fn codes() -> impl Iterator<Item = (&'static str, MessageCode)> {
+    CODES.iter().map(|(kind, space, number, first, last)| {
+        let code = MessageCode {
+            space: *space,
+            number: *number,
+            first: *first,
+            last: *last,
+        };
+        (kind.name(), code)
+    })
 }
 
 /// What stands before the body of a question or of a part of an answer.
@@ -338,7 +352,7 @@ impl Body for MultipartRequest {
         match self {
             Self::Flows(query) | Self::Aggregate(query) => query.write(out),
             Self::PortStats(port) if out.version == V10 => {
-                out.u16(port.to_u16());
+                out.port16(*port);
                 out.zeros(6);
             }
             Self::QueueStats(query) | Self::Queues(query) => query.write(out),

@@ -172,7 +172,7 @@ impl FlowMonitor {
         }
         out.u16(self.flags.to_old());
         if out.version == Version::V10 {
-            out.u16(port.to_u16());
+            out.port16(port);
             let length_at = out.len();
             out.u16(0);
             out.u8(self.table);

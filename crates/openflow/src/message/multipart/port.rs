@@ -236,7 +236,7 @@ impl PortStats {
         ];
         match out.version {
             Version::V10 => {
-                out.u16(self.port.to_u16());
+                out.port16(self.port);
                 out.zeros(6);
                 put(out, &common);
                 put(out, &ethernet);

@@ -36,7 +36,7 @@ impl QueueQuery {
     pub(super) fn write(&self, out: &mut Writer) {
         if out.version == Version::V10 {
             let any = self.port == Port::ANY;
-            out.u16(if any { Port::ALL } else { self.port }.to_u16());
+            out.port16(if any { Port::ALL } else { self.port });
             out.zeros(2);
         } else {
             out.u32(self.port.0);
@@ -209,7 +209,7 @@ impl QueueStats {
             out.zeros(8);
         }
         if out.version == Version::V10 {
-            out.u16(self.port.to_u16());
+            out.port16(self.port);
             out.zeros(2);
         } else {
             out.u32(self.port.0);
