@@ -9,7 +9,7 @@ const MAX_HEADER: usize = 128;
 
 /// Why no record can be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Damage {
+pub enum Damage {
     /// There is no header of a record.
     Header,
     /// The data end too early.
@@ -29,7 +29,7 @@ impl std::fmt::Display for Damage {
 }
 
 /// Adds a record in its form on disk.
-pub(crate) fn write(record: &Record, out: &mut Vec<u8>) {
+pub fn write(record: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("OVSDB JSON {} ", record.data().len()).as_bytes());
     for byte in record.sha1() {
         out.extend_from_slice(format!("{byte:02x}").as_bytes());
@@ -40,7 +40,7 @@ pub(crate) fn write(record: &Record, out: &mut Vec<u8>) {
 
 /// Reads the record at the beginning of `bytes`; gives its data and its whole length, or nothing at the end
 /// of the file.
-pub(crate) fn read(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Damage> {
+pub fn read(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Damage> {
     if bytes.is_empty() {
         return Ok(None);
     }

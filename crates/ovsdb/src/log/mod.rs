@@ -22,7 +22,7 @@
 
 mod cluster;
 pub(crate) mod file;
-pub(crate) mod format;
+pub mod format;
 mod lock;
 
 use std::io;
