@@ -126,12 +126,7 @@ impl Client {
 
     /// Sends a request and waits for its reply; notifications that come before it are kept.
     pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
-        self.next += 1;
-        let id = self.next;
-        let message = json!({"id": id, "method": method, "params": params});
-        self.stream
-            .write_all(message.to_string().as_bytes())
-            .unwrap();
+        let id = self.send(method, params);
         loop {
             let message = self.read();
             if message["id"] == id {
@@ -141,6 +136,25 @@ impl Client {
         }
     }
 
+    /// Sends a request and gives its id.
+    pub(crate) fn send(&mut self, method: &str, params: Value) -> Value {
+        self.next += 1;
+        let message = json!({"id": self.next, "method": method, "params": params});
+        self.write(&message);
+        json!(self.next)
+    }
+
+    /// Sends a notification.
+    pub(crate) fn notify(&mut self, method: &str, params: Value) {
+        self.write(&json!({"id": null, "method": method, "params": params}));
+    }
+
+    fn write(&mut self, message: &Value) {
+        let text = message.to_string();
+        self.stream.write_all(text.as_bytes()).unwrap();
+    }
+
+    /// The next message.
     pub(crate) fn read(&mut self) -> Value {
         let mut buffer = [0; 65536];
         loop {

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ovsdb::log::{FileLog, Log, Opened};
 use ovsdb::server::{DatabaseId, Environment, Limits, Server, SessionId};
@@ -43,6 +43,13 @@ impl OurServer {
         };
         let state = Arc::new(Mutex::new(state));
         let listener = UnixListener::bind(&socket).unwrap();
+        let timed = Arc::clone(&state);
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(Duration::from_millis(5));
+                lock(&timed).time();
+            }
+        });
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
             for stream in listener.incoming() {
@@ -95,6 +102,18 @@ fn serve(shared: &Mutex<State>, mut stream: UnixStream) {
 
 impl State {
     fn receive(&mut self, session: SessionId, bytes: &[u8]) {
+        self.act(|server, environment| server.receive(session, bytes, environment));
+    }
+
+    /// Ends the waits whose time is over.
+    fn time(&mut self) {
+        let now = self.started.elapsed().as_millis() as u64;
+        if self.server.poll_timeout().is_some_and(|at| at <= now) {
+            self.act(|server, environment| server.handle_timeout(environment));
+        }
+    }
+
+    fn act(&mut self, act: impl FnOnce(&mut Server, &mut Environment<'_>)) {
         let wall = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap()
@@ -105,7 +124,7 @@ impl State {
             now,
             new_uuid: &mut Uuid::new_v4,
         };
-        self.server.receive(session, bytes, &mut environment);
+        act(&mut self.server, &mut environment);
         self.pump();
         // What had to wait for the log.
         self.server.proceed(&mut environment);
