@@ -227,6 +227,7 @@ impl Work<'_> {
         touched.sort_by_key(|(key, _)| key.0);
         let mut changes = Vec::with_capacity(touched.len());
         for (key, old) in touched {
+            self.db.note_change(key);
             let table = &mut self.db.tables[key.0 as usize];
             let new = table.entry_mut(&key.1).map(|entry| {
                 // Only this transaction has the new row yet, so nothing is copied here.

@@ -14,6 +14,7 @@ mod any_filter;
 mod commit;
 mod execute;
 mod filter;
+mod freeze;
 mod history;
 mod mutate;
 mod outcome;
@@ -24,6 +25,7 @@ mod table;
 
 use std::sync::Arc;
 
+pub use freeze::{Freezing, Frozen};
 pub use history::Since;
 pub use outcome::{Commit, Executed, OperationResult, Outcome, Results, SelectedRows};
 pub use rbac::Rights;
@@ -74,6 +76,8 @@ pub struct Database {
     revision: u64,
     /// Whether records hold ephemeral columns.
     ephemeral: bool,
+    /// The rows that have changed since somebody began to take the state.
+    changed: Option<Vec<execute::Key>>,
 }
 
 impl Database {
@@ -94,6 +98,7 @@ impl Database {
             history,
             revision: 0,
             ephemeral: false,
+            changed: None,
         }
     }
 
@@ -161,37 +166,5 @@ impl Database {
     /// One record that makes the whole content of an empty database, for a new log.
     pub fn snapshot(&self, now: u64) -> Record {
         self.freeze().record(now)
-    }
-
-    /// The state as it is now, without copying rows. Its record can be made on another thread while the
-    /// database goes on.
-    pub fn freeze(&self) -> Frozen {
-        let (schema, contents) = (Arc::clone(&self.schema), self.contents().collect());
-        Frozen {
-            schema,
-            contents,
-            id: self.last_id(),
-            ephemeral: self.ephemeral,
-        }
-    }
-}
-
-/// The state of a database at one moment.
-#[derive(Debug, Clone)]
-pub struct Frozen {
-    schema: Arc<DatabaseSchema>,
-    contents: Vec<RowChange>,
-    id: Uuid,
-    ephemeral: bool,
-}
-
-impl Frozen {
-    /// One record that makes this state of an empty database.
-    pub fn record(&self, now: u64) -> Record {
-        let form = Form {
-            schema: &self.schema,
-            ephemeral: self.ephemeral,
-        };
-        Record::snapshot(form, &self.contents, self.id, now)
     }
 }

@@ -198,6 +198,7 @@ impl Database {
                 continue;
             };
             let key = (number, change.uuid);
+            self.note_change(key);
             let (old, new) = (change.old.as_deref(), change.new.as_deref());
             self.tables[index].replace(change.uuid, change.new.clone());
             self.weak.change(key, &self.references[index], old, new);

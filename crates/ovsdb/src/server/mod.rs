@@ -34,6 +34,7 @@ mod outbox;
 mod rebase;
 mod removal;
 mod self_database;
+mod snapshots;
 mod transact;
 mod update;
 
@@ -47,6 +48,7 @@ pub use framer::{FrameError, Framer};
 pub use locks::LockRequest;
 pub use mirror::Forward;
 pub use rebase::Rebased;
+pub use snapshots::Snapshot;
 
 use crate::database::{Commit, Results, Rights};
 use crate::log::LockEvent;
@@ -245,11 +247,6 @@ impl Server {
     /// Whether the database has nothing that is not durable: all is, or it was taken out for now.
     pub fn is_settled(&self, id: DatabaseId) -> bool {
         !self.databases[id.0].is_ahead()
-    }
-
-    /// Whether commits were taken out of the database until it is known whether the log has them.
-    pub fn is_parked(&self, id: DatabaseId) -> bool {
-        self.databases[id.0].parked
     }
 
     /// Begins a session: a connection, or a part of the same process that wants locks of its own.
