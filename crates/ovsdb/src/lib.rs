@@ -24,6 +24,7 @@ pub mod row;
 pub mod schema;
 pub mod server;
 pub mod tool;
+mod typed;
 pub mod value;
 
 pub use database::Database;

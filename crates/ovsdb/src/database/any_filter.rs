@@ -5,6 +5,7 @@
 //!
 //! Invariant: equal conditions are equal in form, whatever the order of their clauses.
 
+use super::Mark;
 use super::filter::{Clause, Slot};
 use crate::operation::{Condition, Function};
 use crate::value::Atom;
@@ -70,6 +71,65 @@ impl AnyFilter {
         for (_, atoms) in &mut self.includes {
             atoms.sort_unstable();
         }
+    }
+
+    /// The condition that every row satisfies.
+    fn everything() -> Self {
+        Self {
+            always: true,
+            ..Self::default()
+        }
+    }
+
+    /// For each clause where to look for which mark; nothing when some rows are not found by marks.
+    pub(crate) fn marks(&self) -> Option<Vec<(Slot, Mark)>> {
+        if self.always {
+            return None;
+        }
+        self.clauses()
+            .map(|clause| clause.mark().map(|mark| (clause.slot, mark)))
+            .collect()
+    }
+
+    fn clauses(&self) -> impl Iterator<Item = Clause> {
+        let clause = |slot, function, value| Clause {
+            slot,
+            function,
+            value,
+        };
+        let equal = self.equal.iter().flat_map(move |(slot, values)| {
+            let values = values.iter().cloned();
+            values.map(move |value| clause(*slot, Function::Equal, value))
+        });
+        let includes = self.includes.iter().flat_map(move |(at, atoms)| {
+            let values = atoms.iter().cloned().map(Datum::one);
+            values.map(move |value| clause(Slot::Column(*at), Function::Includes, value))
+        });
+        equal.chain(includes).chain(self.others.iter().cloned())
+    }
+
+    /// Two conditions that together mean the same: one of a single clause, the one for which `weight` is greatest,
+    /// and one of the others. The first is everything when this is.
+    pub(crate) fn split(&self, weight: impl Fn(Slot, Mark) -> usize) -> Option<(Self, Self)> {
+        if self.always {
+            return Some((Self::everything(), Self::default()));
+        }
+        let weigh = |clause: &Clause| clause.mark().map_or(0, |mark| weight(clause.slot, mark));
+        let chosen = self.clauses().max_by_key(weigh)?;
+        if weigh(&chosen) == 0 {
+            return None;
+        }
+        let (mut one, mut others) = (Self::default(), Self::default());
+        for clause in self.clauses() {
+            let part = if clause == chosen {
+                &mut one
+            } else {
+                &mut others
+            };
+            part.add(clause);
+        }
+        others.sort();
+        Some((one, others))
     }
 
     pub(crate) fn matches(&self, uuid: Uuid, row: &Row) -> bool {

@@ -4,6 +4,7 @@ use crate::operation::{Condition, Function};
 use crate::value::Atom;
 use crate::{Datum, Error, Row, TableSchema, Uuid, json};
 
+use super::Mark;
 use super::table::Table;
 
 /// A column, or one of the two that every table has.
@@ -114,6 +115,14 @@ impl Filter {
 }
 
 impl Clause {
+    /// What all rows have in common that satisfy it.
+    pub(super) fn mark(&self) -> Option<Mark> {
+        match self.slot {
+            Slot::Version => None,
+            _ => Mark::of_clause(self.function, &self.value),
+        }
+    }
+
     /// The clause, unless it is a constant.
     pub(super) fn resolve(
         table: &TableSchema,

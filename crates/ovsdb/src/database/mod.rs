@@ -16,6 +16,7 @@ mod execute;
 mod filter;
 mod freeze;
 mod history;
+mod mark;
 mod mutate;
 mod outcome;
 mod rbac;
@@ -33,6 +34,8 @@ pub use replay::ReplayError;
 
 pub(crate) use any_filter::AnyFilter;
 pub(crate) use filter::Slot;
+pub(crate) use mark::Mark;
+pub(crate) use table::Table;
 
 use filter::Filter;
 
@@ -40,7 +43,6 @@ use crate::record::{Form, Record};
 use crate::{DatabaseSchema, Row, RowChange, Uuid};
 use history::History;
 use references::{ReferenceColumn, WeakReferences};
-use table::Table;
 
 /// What a transaction may know beside the database.
 pub struct Context<'a> {
@@ -149,6 +151,18 @@ impl Database {
     /// One row of the table at `index` in the schema.
     pub fn row(&self, index: usize, uuid: Uuid) -> Option<&Arc<Row>> {
         self.tables.get(index)?.row(&uuid)
+    }
+
+    /// The table at `index` in the schema.
+    pub(crate) fn table(&self, index: usize) -> Option<&Table> {
+        self.tables.get(index)
+    }
+
+    /// Sees to it that rows that satisfy this condition are found without looking at all of them.
+    pub(crate) fn mark(&mut self, index: usize, filter: &AnyFilter) {
+        if let Some(table) = self.tables.get_mut(index) {
+            table.mark(filter);
+        }
     }
 
     /// The whole content as changes from nothing.

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::commit::sum;
 use super::execute::Key;
 use super::{Commit, Database};
 use crate::record::{Record, SNAPSHOT_COMMENT};
-use crate::{Datum, Error, Row, RowChange, TableSchema, Uuid, json};
+use crate::typed::{self, Texts};
+use crate::{Datum, Error, Row, RowChange, Str, TableSchema, Uuid, json};
 
 /// A record that does not fit the database.
 #[derive(Debug, thiserror::Error)]
@@ -40,27 +44,23 @@ impl Database {
 
     /// As [`Database::replay`]; gives what the record did.
     pub(crate) fn replay_commit(&mut self, record: &Record) -> Result<Commit, ReplayError> {
-        let json: Value = serde_json::from_slice(record.data())?;
-        let object = json
-            .as_object()
-            .ok_or_else(|| Error::syntax("object expected"))?;
-        let is_diff = object.get("_is_diff") == Some(&Value::Bool(true));
-        let mut changes = Vec::new();
-        for (name, rows) in object {
-            let Some(index) = self.schema.table_index(name) else {
-                if matches!(name.as_str(), "_date" | "_comment" | "_is_diff") {
-                    continue;
-                }
-                return Err(Error::syntax(format!("No table named {name}.")).into());
-            };
-            let rows = rows
-                .as_object()
-                .ok_or_else(|| Error::syntax("object expected"))?;
-            for (uuid, columns) in rows {
-                changes.push(self.read_row(index, uuid, columns, is_diff)?);
-            }
+        let about: About = serde_json::from_slice(record.data())?;
+        let mut reader = Reader {
+            db: self,
+            is_diff: about.is_diff == Some(Value::Bool(true)),
+            texts: Texts::default(),
+            seen: FxHashSet::default(),
+            changes: Vec::new(),
+            error: None,
+        };
+        let mut json = serde_json::Deserializer::from_slice(record.data());
+        let read = json.deserialize_map(&mut reader);
+        let Reader { changes, error, .. } = reader;
+        match (read, error) {
+            (_, Some(error)) => return Err(error.into()),
+            (read, None) => read?,
         }
-        let comment = object.get("_comment").and_then(Value::as_str);
+        let comment = about.comment.as_ref().and_then(Value::as_str);
         let id = comment.and_then(|text| text.strip_prefix(SNAPSHOT_COMMENT));
         let commit = if let (0, Some(id)) = (self.revision, id.and_then(json::parse_uuid)) {
             let before = self.history.point();
@@ -138,23 +138,29 @@ impl Database {
         &self,
         index: usize,
         uuid: &str,
-        columns: &Value,
+        columns: &RawValue,
         is_diff: bool,
+        texts: &mut Texts,
     ) -> Result<RowChange, Error> {
         let bad = || Error::syntax(format!("\"{uuid}\" is not a valid UUID"));
         let uuid = json::parse_uuid(uuid).ok_or_else(bad)?;
         let table = &self.tables[index];
         let old = table.row(&uuid).cloned();
-        let new = match (columns, &old) {
-            (Value::Null, None) => {
+        let new = match (columns.get(), &old) {
+            ("null", None) => {
                 let text = format!("transaction deletes row {uuid} that does not exist");
                 return Err(Error::syntax(text));
             }
-            (Value::Null, Some(_)) => None,
-            (_, Some(old)) => Some(read_columns(&table.schema, old, columns, is_diff)?),
-            (_, None) => {
-                let default = Row::default_of(&table.schema);
-                Some(read_columns(&table.schema, &default, columns, false)?)
+            ("null", Some(_)) => None,
+            (text, Some(old)) if is_diff => Some(read_columns(&table.schema, old, text, true)?),
+            (text, _) => {
+                let row = old.as_deref().cloned();
+                let row = row.unwrap_or_else(|| Row::default_of(&table.schema));
+                let read = read_typed(&table.schema, &row, text, texts);
+                Some(match read {
+                    Some(row) => row,
+                    None => read_columns(&table.schema, &row, text, false)?,
+                })
             }
         };
         let new = new.map(|mut row| {
@@ -218,12 +224,125 @@ impl Database {
     }
 }
 
-fn read_columns(
-    table: &TableSchema,
-    old: &Row,
-    columns: &Value,
+/// What a record says of itself.
+#[derive(Deserialize)]
+struct About {
+    #[serde(rename = "_is_diff")]
+    is_diff: Option<Value>,
+    #[serde(rename = "_comment")]
+    comment: Option<Value>,
+}
+
+/// Reads a record, row by row: the tree of a whole snapshot would be many times as large as the database.
+struct Reader<'a> {
+    db: &'a Database,
     is_diff: bool,
-) -> Result<Row, Error> {
+    texts: Texts,
+    seen: FxHashSet<(usize, Uuid)>,
+    changes: Vec<RowChange>,
+    /// What is wrong with the content.
+    error: Option<Error>,
+}
+
+impl<'de> Visitor<'de> for &mut Reader<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("object expected")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<Str>()? {
+            let Some(index) = self.db.schema.table_index(&name) else {
+                if matches!(name.as_str(), "_date" | "_comment" | "_is_diff") {
+                    map.next_value::<IgnoredAny>()?;
+                    continue;
+                }
+                let text = format!("No table named {name}.");
+                self.error = Some(Error::syntax(text));
+                return Err(A::Error::custom(""));
+            };
+            map.next_value_seed(Rows(self, index))?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the rows of one table.
+struct Rows<'a, 'd>(&'a mut Reader<'d>, usize);
+
+impl<'de> DeserializeSeed<'de> for Rows<'_, '_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Rows<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("object expected")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Rows(reader, index) = self;
+        while let Some((uuid, columns)) = map.next_entry::<Str, &RawValue>()? {
+            let texts = &mut reader.texts;
+            let change = reader
+                .db
+                .read_row(index, &uuid, columns, reader.is_diff, texts);
+            let change = change.and_then(|change| {
+                if reader.seen.insert((index, change.uuid)) {
+                    return Ok(change);
+                }
+                let text = format!("a transaction has row {uuid} twice");
+                Err(Error::syntax(text))
+            });
+            match change {
+                Ok(change) => reader.changes.push(change),
+                Err(error) => {
+                    reader.error = Some(error);
+                    return Err(A::Error::custom(""));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads whole columns; nothing when something is wrong with one of them.
+fn read_typed(table: &TableSchema, old: &Row, text: &str, texts: &mut Texts) -> Option<Row> {
+    struct Columns<'a>(&'a TableSchema, Row, &'a mut Texts);
+
+    impl<'de> Visitor<'de> for Columns<'_> {
+        type Value = Row;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a row")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
+            let Columns(table, mut row, texts) = self;
+            while let Some(name) = map.next_key::<Str>()? {
+                let at = table.column_index(&name);
+                let at = at.ok_or_else(|| A::Error::custom("no such column"))?;
+                let column = &table.columns()[at].column_type;
+                let texts = &mut *texts;
+                row.set(at, map.next_value_seed(typed::Value { column, texts })?);
+            }
+            Ok(row)
+        }
+    }
+
+    let mut json = serde_json::Deserializer::from_str(text);
+    json.deserialize_map(Columns(table, old.clone(), texts))
+        .ok()
+}
+
+fn read_columns(table: &TableSchema, old: &Row, text: &str, is_diff: bool) -> Result<Row, Error> {
+    let columns: Value =
+        serde_json::from_str(text).map_err(|error| Error::syntax(error.to_string()))?;
     let object = columns
         .as_object()
         .ok_or_else(|| Error::syntax("row must be JSON object"))?;

@@ -1,14 +1,16 @@
-//! One table: its rows by UUID, and its indexes.
+//! One table: its rows by UUID, its indexes, and its rows by their marks in columns that conditions ask for.
 //!
-//! Invariant: every index holds exactly the rows of the table. Within a transaction two rows may be equal in
+//! Invariant: every index holds exactly the rows of the table, and so does every column that was marked. Within a transaction two rows may be equal in
 //! an index; that they are not at its end is checked by the commit.
 
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
+use super::mark::{Mark, elements};
+use super::{AnyFilter, Slot};
 use crate::{Datum, Row, TableSchema, Uuid};
 
 type Rows = hashbrown::HashMap<Uuid, Entry, FxBuildHasher>;
@@ -27,11 +29,21 @@ struct Index {
     rows: HashTable<(u64, Uuid)>,
 }
 
+/// The rows by the marks of their elements in one column.
+#[derive(Debug)]
+struct Marked {
+    column: usize,
+    rows: FxHashMap<Mark, FxHashSet<Uuid>>,
+}
+
 #[derive(Debug)]
 pub(crate) struct Table {
     pub(crate) schema: Arc<TableSchema>,
     rows: Rows,
     indexes: Vec<Index>,
+    marked: Vec<Marked>,
+    /// Counts the changes of rows.
+    changes: u64,
 }
 
 impl Table {
@@ -45,7 +57,81 @@ impl Table {
             schema,
             rows: Rows::default(),
             indexes,
+            marked: Vec::new(),
+            changes: 0,
         }
+    }
+
+    /// Another number whenever a row has changed.
+    pub(crate) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Sees to it that the rows of a condition are found by their marks.
+    pub(crate) fn mark(&mut self, filter: &AnyFilter) {
+        for (slot, _) in filter.marks().into_iter().flatten() {
+            let Slot::Column(column) = slot else { continue };
+            if self.marked(column).is_some() {
+                continue;
+            }
+            let rows = FxHashMap::default();
+            let mut marked = Marked { column, rows };
+            for (uuid, entry) in &self.rows {
+                marked.replace(*uuid, None, Some(&entry.row));
+            }
+            self.marked.push(marked);
+        }
+    }
+
+    fn marked(&self, column: usize) -> Option<&Marked> {
+        self.marked.iter().find(|marked| marked.column == column)
+    }
+
+    /// How many rows have the mark, if that is known.
+    pub(crate) fn count_marked(&self, slot: Slot, mark: Mark) -> Option<usize> {
+        let Slot::Column(column) = slot else {
+            return None;
+        };
+        let marked = self.marked(column)?;
+        match mark {
+            Mark::Nothing => None,
+            Mark::Something => Some(marked.rows.values().map(FxHashSet::len).sum()),
+            Mark::Element(_) => Some(marked.rows.get(&mark).map_or(0, FxHashSet::len)),
+        }
+    }
+
+    /// The rows that satisfy a condition.
+    pub(crate) fn visible<'a>(
+        &'a self,
+        filter: &'a AnyFilter,
+    ) -> Box<dyn Iterator<Item = (Uuid, &'a Arc<Row>)> + 'a> {
+        let matches = |(uuid, row): &(Uuid, &Arc<Row>)| filter.matches(*uuid, row);
+        match self.candidates(filter) {
+            None => Box::new(self.iter().map(|(uuid, row)| (*uuid, row)).filter(matches)),
+            Some(candidates) => {
+                let rows = candidates.into_iter();
+                let rows = rows.filter_map(|uuid| Some((uuid, self.row(&uuid)?)));
+                Box::new(rows.filter(matches))
+            }
+        }
+    }
+
+    /// All rows that can satisfy a condition, if marks tell.
+    fn candidates(&self, filter: &AnyFilter) -> Option<FxHashSet<Uuid>> {
+        let mut found = FxHashSet::default();
+        for (slot, mark) in filter.marks()? {
+            let column = match slot {
+                Slot::Column(column) => column,
+                Slot::Uuid | Slot::Version => return None,
+            };
+            let rows = &self.marked(column)?.rows;
+            match mark {
+                Mark::Nothing => return None,
+                Mark::Something => found.extend(rows.values().flatten()),
+                Mark::Element(_) => found.extend(rows.get(&mark).into_iter().flatten()),
+            }
+        }
+        Some(found)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -75,6 +161,10 @@ impl Table {
         for index in &mut self.indexes {
             index.replace(uuid, old.as_deref(), row.as_deref());
         }
+        for marked in &mut self.marked {
+            marked.replace(uuid, old.as_deref(), row.as_deref());
+        }
+        self.changes += 1;
         match row {
             None => drop(self.rows.remove(&uuid)),
             Some(row) => match self.rows.get_mut(&uuid) {
@@ -147,6 +237,29 @@ impl Index {
         if let Some(new) = new {
             let hash = self.hash(new);
             self.rows.insert_unique(hash, (hash, uuid), |entry| entry.0);
+        }
+    }
+}
+
+impl Marked {
+    fn replace(&mut self, uuid: Uuid, old: Option<&Row>, new: Option<&Row>) {
+        let (old, new) = (
+            old.map(|row| &row[self.column]),
+            new.map(|row| &row[self.column]),
+        );
+        if old == new {
+            return;
+        }
+        for mark in old.into_iter().flat_map(elements) {
+            if let Some(rows) = self.rows.get_mut(&mark) {
+                rows.remove(&uuid);
+                if rows.is_empty() {
+                    self.rows.remove(&mark);
+                }
+            }
+        }
+        for mark in new.into_iter().flat_map(elements) {
+            self.rows.entry(mark).or_default().insert(uuid);
         }
     }
 }

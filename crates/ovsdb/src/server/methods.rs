@@ -28,6 +28,8 @@ struct Message<'a> {
 enum Answer {
     /// The text of the result.
     Result(Vec<u8>),
+    /// The same in pieces, of which others may have some too.
+    Pieces(Vec<Bytes>),
     /// The answer comes later, or never.
     Later,
 }
@@ -84,6 +86,12 @@ impl Server {
         }
         match self.method(session, &method, &id, params, environment) {
             Ok(Some(Answer::Result(text))) => self.send_result(session, &id, &text),
+            Ok(Some(Answer::Pieces(pieces))) => {
+                let head = format!("{{\"id\":{id},\"result\":").into();
+                let tail = Bytes::from_static(b",\"error\":null}");
+                let pieces = std::iter::once(head).chain(pieces).chain([tail]);
+                self.send_parts(session, pieces);
+            }
             Ok(Some(Answer::Later)) => {}
             Ok(None) => self.send_error(session, &id, "unknown method"),
             Err(error) => self.reply_error(session, &id, &error),
@@ -183,8 +191,8 @@ impl Server {
         params: &[Value],
     ) -> Result<Answer, Error> {
         let database = self.named_database(method, params)?;
-        let text = self.begin_monitor(session, database, version, params)?;
-        Ok(Answer::Result(text))
+        let pieces = self.begin_monitor(session, database, version, params)?;
+        Ok(Answer::Pieces(pieces))
     }
 
     fn acquire(

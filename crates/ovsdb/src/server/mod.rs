@@ -25,6 +25,7 @@ mod conversion;
 mod deferred;
 mod framer;
 mod hosted;
+mod interest;
 mod locks;
 mod methods;
 mod mirror;
@@ -37,6 +38,7 @@ mod self_database;
 mod snapshots;
 mod transact;
 mod update;
+mod views;
 
 use std::collections::VecDeque;
 

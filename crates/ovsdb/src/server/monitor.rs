@@ -3,6 +3,8 @@
 //! Invariant: what is encoded for one [`Spec`] is the same for every monitor that has it, so it is encoded
 //! once for all of them.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 use crate::database::{AnyFilter, Slot};
@@ -53,10 +55,16 @@ impl Select {
 pub(crate) struct TableSpec {
     /// The position of the table in the schema.
     pub(crate) table: usize,
+    pub(crate) shown: Arc<Shown>,
+    pub(crate) filter: AnyFilter,
+}
+
+/// What is shown of each row.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Shown {
     /// All that any column wants to hear of.
     pub(crate) select: Select,
     pub(crate) columns: Vec<(Slot, Select)>,
-    pub(crate) filter: AnyFilter,
 }
 
 /// What a monitor shows of a database.
@@ -151,12 +159,11 @@ fn table_spec(
         delete: false,
         modify: false,
     };
-    let mut spec = TableSpec {
-        table,
+    let mut shown = Shown {
         select: NONE,
         columns: Vec::new(),
-        filter: filter(schema, None)?,
     };
+    let mut seen = filter(schema, None)?;
     for request in requests {
         let allowed: &[&str] = match version {
             Version::V1 => &["columns", "select"],
@@ -166,18 +173,22 @@ fn table_spec(
         let select = object
             .get("select")
             .map_or(Ok(Select::ALL), decode_select)?;
-        spec.select = spec.select.union(select);
+        shown.select = shown.select.union(select);
         for slot in slots(schema, object.get("columns"))? {
-            if spec.columns.iter().any(|column| column.0 == slot) {
+            if shown.columns.iter().any(|column| column.0 == slot) {
                 return Err(Error::syntax("a column is mentioned more than once").about(request));
             }
-            spec.columns.push((slot, select));
+            shown.columns.push((slot, select));
         }
         if let Some(json) = object.get("where") {
-            spec.filter = filter(schema, Some(json))?;
+            seen = filter(schema, Some(json))?;
         }
     }
-    Ok(spec)
+    Ok(TableSpec {
+        table,
+        shown: Arc::new(shown),
+        filter: seen,
+    })
 }
 
 /// The columns of a request; without a list all but `_uuid` (RFC 7047 section 4.1.5).

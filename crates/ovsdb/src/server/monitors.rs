@@ -2,56 +2,123 @@
 //!
 //! Invariant: a monitor is in exactly one group, and hears of every commit after the state that it was shown.
 
+use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use indexmap::IndexMap;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use serde_json::Value;
 
-use super::monitor::{Spec, Version};
+use super::interest::{Group, Interest};
+use super::monitor::{Shown, Spec, Version};
+use super::update::Sight;
+use super::views::Views;
 use super::{DatabaseId, Limits, Server, SessionId, update};
 use crate::database::Commit;
-use crate::{Error, Uuid, json};
+use crate::{Database, Error, Uuid, json};
 
 /// A monitor: whose, and under which id (as JSON text).
 pub(crate) type Member = (SessionId, Arc<str>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Monitors {
-    members: IndexMap<Member, Arc<Spec>, FxBuildHasher>,
-    groups: IndexMap<Arc<Spec>, Vec<Member>, FxBuildHasher>,
+    members: IndexMap<Member, Group, FxBuildHasher>,
+    /// In the order in which they began.
+    groups: BTreeMap<Group, (Arc<Spec>, Vec<Member>)>,
+    numbers: FxHashMap<Arc<Spec>, Group>,
+    last: Group,
+    interest: Interest,
+    /// Equal ones are one, so that they are compared quickly.
+    shown: FxHashSet<Arc<Shown>>,
+    views: Views,
 }
 
 impl Monitors {
     fn find(&self, session: SessionId, id: &str) -> Option<&Arc<Spec>> {
-        self.members.get(&(session, Arc::from(id)))
+        let group = self.members.get(&(session, Arc::from(id)))?;
+        self.groups.get(group).map(|(spec, _)| spec)
+    }
+
+    /// Makes what is equal to something known the same.
+    fn share(&mut self, spec: &mut Spec) {
+        for of in &mut spec.tables {
+            if let Some(known) = self.shown.get(&of.shown) {
+                of.shown = Arc::clone(known);
+            } else {
+                self.shown.insert(Arc::clone(&of.shown));
+            }
+        }
     }
 
     fn insert(&mut self, member: Member, spec: Spec) {
-        let known = self
-            .groups
-            .get_key_value(&spec)
-            .map(|(known, _)| Arc::clone(known));
-        let spec = known.unwrap_or_else(|| Arc::new(spec));
-        self.groups
-            .entry(Arc::clone(&spec))
-            .or_default()
-            .push(member.clone());
-        self.members.insert(member, spec);
+        let group = self.numbers.get(&spec).copied().unwrap_or_else(|| {
+            self.last += 1;
+            self.interest.insert(self.last, &spec);
+            let spec = Arc::new(spec);
+            self.numbers.insert(Arc::clone(&spec), self.last);
+            self.groups.insert(self.last, (spec, Vec::new()));
+            self.last
+        });
+        if let Some((_, members)) = self.groups.get_mut(&group) {
+            members.push(member.clone());
+        }
+        self.members.insert(member, group);
     }
 
     fn remove(&mut self, member: &Member) -> bool {
-        let Some(spec) = self.members.swap_remove(member) else {
+        let Some(group) = self.members.swap_remove(member) else {
             return false;
         };
-        if let Some(group) = self.groups.get_mut(&spec) {
-            group.retain(|other| other != member);
-            if group.is_empty() {
-                self.groups.swap_remove(&spec);
+        if let Some((_, members)) = self.groups.get_mut(&group) {
+            members.retain(|other| other != member);
+            if members.is_empty() {
+                self.end(group);
             }
         }
         true
+    }
+
+    fn end(&mut self, group: Group) {
+        if let Some((spec, _)) = self.groups.remove(&group) {
+            self.numbers.remove(&spec);
+            self.interest.remove(group, &spec);
+        }
+        // Nobody else has one that only the set has.
+        self.shown.retain(|shown| Arc::strong_count(shown) > 1);
+    }
+
+    /// What the monitors must hear of a commit: each text with the groups that it is for, in their order.
+    fn news(&self, db: &Database, commit: &Commit) -> Vec<(&Spec, Bytes, &[Member])> {
+        let changes = update::with_tables(db, &commit.changes);
+        let mut concerned = FxHashSet::default();
+        for (table, change) in &changes {
+            let Some(table) = table else { continue };
+            let rows = [change.old.as_deref(), change.new.as_deref()];
+            self.interest
+                .concerned(*table, change.uuid, rows, &mut concerned);
+        }
+        let mut concerned: Vec<Group> = concerned.into_iter().collect();
+        concerned.sort_unstable();
+        let mut texts: FxHashMap<Sight, Option<Bytes>> = FxHashMap::default();
+        let mut news = Vec::new();
+        for group in concerned {
+            let Some((spec, members)) = self.groups.get(&group) else {
+                continue;
+            };
+            let text = match texts.entry(Sight::of(spec, &changes)) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => {
+                    let text = entry.key().write(db, &changes).map(Bytes::from);
+                    entry.insert(text)
+                }
+            };
+            if let Some(text) = text {
+                news.push((&**spec, text.clone(), members.as_slice()));
+            }
+        }
+        news
     }
 
     /// Whether the session has a monitor of this id.
@@ -81,27 +148,25 @@ impl Server {
     pub(super) fn publish(&mut self, id: DatabaseId, commit: &Commit) {
         let hosted = &self.databases[id.0];
         let mut messages = Vec::new();
-        for (spec, members) in &hosted.monitors.groups {
-            if let Some(text) = update::changes(&hosted.database, spec, &commit.changes) {
-                messages.push((spec.version, Bytes::from(text), members.clone()));
+        for (spec, text, members) in hosted.monitors.news(&hosted.database, commit) {
+            for (session, monitor) in members {
+                let parts = update_message(spec.version, monitor, commit.id, text.clone());
+                messages.push((*session, parts));
             }
         }
-        for (version, text, members) in messages {
-            for (session, monitor) in members {
-                let parts = update_message(version, &monitor, commit.id, text.clone());
-                self.send_parts(session, parts);
-            }
+        for (session, parts) in messages {
+            self.send_parts(session, parts);
         }
     }
 
-    /// Begins a monitor; gives the text of the reply's result.
+    /// Begins a monitor; gives the text of the reply's result, in pieces.
     pub(super) fn begin_monitor(
         &mut self,
         session: SessionId,
         database: DatabaseId,
         version: Version,
         params: &[Value],
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Vec<Bytes>, Error> {
         let (id, requests, last) = match (version, params) {
             (Version::V1 | Version::V2, [_, id, requests]) => (id, requests, None),
             (Version::V3, [_, id, requests, last]) => (id, requests, Some(parse_id(last)?)),
@@ -111,22 +176,23 @@ impl Server {
         let member: Member = (session, id.to_string().into());
         self.check_new_monitor(&member, self.limits)?;
         let hosted = &mut self.databases[database.0];
+        let mut spec = Spec::decode(hosted.database.schema(), version, requests)?;
+        hosted.monitors.share(&mut spec);
+        mark(&mut hosted.database, &spec);
         let db = &hosted.database;
-        let spec = Spec::decode(db.schema(), version, requests)?;
         let missed = last.and_then(|last| db.since(last)).map(update::merge);
         let found = missed.is_some();
-        let shown = match &missed {
-            Some(missed) => update::changes(db, &spec, missed).unwrap_or_else(|| b"{}".to_vec()),
-            None => update::initial(db, &spec),
+        let mut shown = match &missed {
+            Some(missed) => {
+                let text = update::changes(db, &spec, missed);
+                vec![text.unwrap_or_else(|| b"{}".to_vec()).into()]
+            }
+            None => update::initial(db, &spec, &mut hosted.monitors.views),
         };
-        let shown = if version == Version::V3 {
-            let mut text = format!("[{found},\"{}\",", db.last_id()).into_bytes();
-            text.extend_from_slice(&shown);
-            text.push(b']');
-            text
-        } else {
-            shown
-        };
+        if version == Version::V3 {
+            shown.insert(0, format!("[{found},\"{}\",", db.last_id()).into());
+            shown.push(Bytes::from_static(b"]"));
+        }
         hosted.monitors.insert(member, spec);
         if let Some(session) = self.sessions.get_mut(&session) {
             session.monitors += 1;
@@ -177,11 +243,12 @@ impl Server {
             return Err(Error::syntax("duplicate monitor ID").about(new_id));
         }
         let hosted = &mut self.databases[database.0];
-        let db = &hosted.database;
-        let Some(old) = hosted.monitors.members.get(&old_member).cloned() else {
+        let Some(old) = hosted.monitors.find(session, &old_member.1).cloned() else {
             return Err(Error::syntax("unknown monitor session").about(old_id));
         };
-        let new = old.with_conditions(db.schema(), requests)?;
+        let new = old.with_conditions(hosted.database.schema(), requests)?;
+        mark(&mut hosted.database, &new);
+        let db = &hosted.database;
         let difference = update::condition_change(db, &old, &new);
         let (version, last_id) = (new.version, db.last_id());
         hosted.monitors.remove(&old_member);
@@ -225,14 +292,29 @@ fn parse_id(json: &Value) -> Result<Uuid, Error> {
     json::parse_uuid(text).ok_or_else(|| Error::syntax("last-txn-id must be UUID format."))
 }
 
-/// An update notification, its content shared.
-fn update_message(version: Version, monitor: &str, id: Uuid, text: Bytes) -> [Bytes; 3] {
-    let head = match version {
+/// Sees to it that what a monitor shows is found quickly.
+fn mark(db: &mut Database, spec: &Spec) {
+    for of in &spec.tables {
+        db.mark(of.table, &of.filter);
+    }
+}
+
+/// An update notification. A long text is shared, a short one is copied: sending it costs more than that.
+fn update_message(version: Version, monitor: &str, id: Uuid, text: Bytes) -> Vec<Bytes> {
+    const LONG: usize = 4096;
+    let mut head = match version {
         Version::V1 => format!("{{\"id\":null,\"method\":\"update\",\"params\":[{monitor},"),
         Version::V2 => format!("{{\"id\":null,\"method\":\"update2\",\"params\":[{monitor},"),
         Version::V3 => {
             format!("{{\"id\":null,\"method\":\"update3\",\"params\":[{monitor},\"{id}\",")
         }
-    };
-    [head.into(), text, Bytes::from_static(b"]}")]
+    }
+    .into_bytes();
+    let tail = b"]}";
+    if text.len() >= LONG {
+        return vec![head.into(), text, Bytes::from_static(tail)];
+    }
+    head.extend_from_slice(&text);
+    head.extend_from_slice(tail);
+    vec![head.into()]
 }
