@@ -10,6 +10,7 @@
 //! line.
 
 mod args;
+mod cluster;
 mod connection;
 mod core;
 mod local;
@@ -22,6 +23,7 @@ mod relay;
 mod tls;
 
 pub use args::{ServerArgs, run_server};
+pub use cluster::EtcdArgs;
 pub use local::{Handle, Subscription};
 pub use relay::{RelayArgs, Source, SourceError, run_relay};
 pub use tls::{TlsArgs, TlsNotSupported};

@@ -6,12 +6,15 @@
 use std::sync::Arc;
 
 use ovsdb::log::{LockEvent, Update};
-use ovsdb::server::{DatabaseId, Rebased, StagedCommit, StagedConversion};
+use ovsdb::server::{DatabaseId, Rebased, Snapshot, StagedCommit, StagedConversion};
 use ovsdb::{Record, RowChange};
 use transport::ovsdb::Event;
 
-use super::{Core, Logged, RETRY, Report};
+use super::{Core, RETRY, Report};
 use crate::log_thread::{Content, Outcome, Reason, text};
+
+/// How many rows are taken for a snapshot before it is another's turn; a millisecond or two.
+const SLICE: usize = 8192;
 
 impl Core {
     pub(super) fn outcome(&mut self, id: DatabaseId, outcome: Outcome) {
@@ -165,14 +168,38 @@ impl Core {
 
     /// Replaces the log by one that holds only the present content, unless that is being done.
     pub(super) fn compact(&mut self, id: DatabaseId) {
-        let busy = |logged: &Logged| logged.compacting || logged.unusable;
-        if self.logs.get(&id).is_none_or(busy) || self.server.is_parked(id) {
+        let Some(logged) = self.logs.get_mut(&id) else {
             return;
+        };
+        if !logged.unusable && !std::mem::replace(&mut logged.compacting, true) {
+            self.snapshots.push((id, self.server.begin_snapshot(id)));
         }
-        let content = self.content(id);
-        if let Some(logged) = self.logs.get_mut(&id) {
-            logged.compacting = true;
-            logged.thread.compact(content);
+    }
+
+    /// Takes some more of the databases whose logs are to be compacted.
+    pub(super) fn continue_snapshots(&mut self) {
+        for (id, mut freezing) in std::mem::take(&mut self.snapshots) {
+            if !self.logs.contains_key(&id) {
+                continue;
+            }
+            match self.server.continue_snapshot(id, &mut freezing, SLICE) {
+                Snapshot::Going => self.snapshots.push((id, freezing)),
+                Snapshot::Done(rows) => {
+                    // The snapshot has all that is staged, so that must be on its way before.
+                    self.hand_out_commits();
+                    let schema = Record::schema(self.server.database(id).schema());
+                    if let Some(logged) = self.logs.get(&id) {
+                        logged.thread.compact(Content { schema, rows });
+                    }
+                }
+                Snapshot::Void => {
+                    // To drop so many rows takes a while.
+                    drop(std::thread::spawn(move || drop(freezing)));
+                    if let Some(logged) = self.logs.get_mut(&id) {
+                        logged.compacting = false;
+                    }
+                }
+            }
         }
     }
 

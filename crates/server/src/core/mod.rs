@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use ovsdb::database::Freezing;
 use ovsdb::log::{LockEvent, LockService, Log, LogState};
 use ovsdb::server::{
     CloseReason, DatabaseId, Environment, Forward, Limits, LockRequest, Server, SessionId, Ticket,
@@ -208,6 +209,8 @@ pub(crate) struct Core {
     /// The locks of the cluster that this server is one of, if it is.
     cluster_locks: Option<Box<dyn LockService>>,
     unwritten: usize,
+    /// The states that are being taken for compactions.
+    snapshots: Vec<(DatabaseId, Freezing)>,
     start: Instant,
     outcomes: mpsc::UnboundedReceiver<Report>,
     report: mpsc::UnboundedSender<Report>,
@@ -230,6 +233,7 @@ impl Core {
             tickets: FxHashMap::default(),
             cluster_locks: None,
             unwritten: 0,
+            snapshots: Vec::new(),
             start: Instant::now(),
             outcomes,
             report,
@@ -317,9 +321,10 @@ impl Core {
                     self.with_environment(|server, environment| server.handle_timeout(environment));
                 }
                 // Other tasks of this thread take turns as well.
-                () = tokio::task::yield_now(), if self.has_turns() => {}
+                () = tokio::task::yield_now(), if self.has_turns() || !self.snapshots.is_empty() => {}
             }
             self.take_turns();
+            self.continue_snapshots();
             self.hand_out();
         }
     }
