@@ -4,7 +4,7 @@
 DEMO  ?= examples/two-tier.yaml
 CARGO ?= cargo
 
-.PHONY: build demo test check bench fuzz packages
+.PHONY: build demo test check bench fuzz ovsdbapp packages
 
 build:
 	$(CARGO) build --release --locked -p heddle
@@ -36,3 +36,7 @@ bench: packages
 # FUZZ_SECONDS for each target, FUZZ_TARGETS by name.
 fuzz: packages
 	fuzz/run $(FUZZ_TARGETS)
+
+# The functional tests of OpenStack's client library, with Heddle as server and compiler.
+ovsdbapp: packages
+	tools/ovsdbapp

@@ -67,12 +67,12 @@ impl Pair {
     /// The word of the error of the one operation, or the empty word.
     pub(crate) fn error(&mut self, operations: &[Value]) -> String {
         let results = self.transact(operations);
-        let errors = results
+        let mut errors = results
             .as_array()
             .unwrap()
             .iter()
             .filter_map(|r| r["error"].as_str());
-        errors.last().unwrap_or_default().to_owned()
+        errors.next_back().unwrap_or_default().to_owned()
     }
 
     /// The rows of a table, in the order of their names.
