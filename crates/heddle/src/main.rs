@@ -10,6 +10,8 @@ mod nb;
 mod northbound;
 mod of;
 mod roles;
+mod tables;
+mod trace;
 mod vs;
 
 use std::ffi::OsString;
@@ -40,6 +42,10 @@ enum Command {
     Of(of::Args),
     /// Look at the configuration of Open vSwitch and change it, as ovs-vsctl does.
     Vs(vs::Args),
+    /// Say what becomes of a packet, and why.
+    Trace(trace::Args),
+    /// Say what a logical flow is for: by its UUID, or the cookie of an OpenFlow flow.
+    Explain(trace::explain::Args),
     /// Build a document's network on this machine, and check it with real packets.
     Demo(demo::Args),
     /// Serve the databases, and compile the Northbound into the Southbound.
@@ -71,6 +77,8 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Db(args) => block_on(db::run(args)),
         Command::Of(args) => block_on(of::run(args)),
         Command::Vs(args) => block_on(vs::run(args)),
+        Command::Trace(args) => block_on(trace::run(args)),
+        Command::Explain(args) => block_on(trace::explain::run(args)),
         Command::Demo(args) => demo::run(&args),
         Command::Server(args) => roles::server(&args),
         Command::Northd(args) => roles::northd("heddle-northd", &args),

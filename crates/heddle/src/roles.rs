@@ -63,9 +63,14 @@ pub(crate) fn as_replaced_program(args: &[OsString]) -> anyhow::Result<Option<Ex
             server::ovsdb_server::run(identity, &server.args)?;
             Ok(Some(ExitCode::SUCCESS))
         }
-        Some(other @ ("ovn-ic" | "ovn-trace")) => {
-            anyhow::bail!("not supported: running as {other}")
+        Some("ovn-trace") => {
+            let args = crate::trace::stock::Args::parse_from(args);
+            if args.version {
+                return version("ovn-trace").map(Some);
+            }
+            crate::block_on(crate::trace::stock::run(args)).map(Some)
         }
+        Some("ovn-ic") => anyhow::bail!("not supported: running as ovn-ic"),
         _ => Ok(None),
     }
 }

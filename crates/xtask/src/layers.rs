@@ -18,6 +18,7 @@ const LINE: &[&str] = &[
     "incremental",
     "compiler",
     "physical",
+    "pipeline",
     "daemon",
     "transport",
     "etcd",
@@ -30,7 +31,7 @@ const LINE: &[&str] = &[
 ];
 
 /// The crates that take input and `now`, and give output: all up to here.
-const LAST_PURE: &str = "physical";
+const LAST_PURE: &str = "pipeline";
 
 /// Libraries with which a pure crate would reach the outside, near or far below it.
 const RUNTIMES: &[&str] = &[

@@ -1,0 +1,166 @@
+//! What happened to a packet: a tree, and the places where it ended.
+
+use ovsdb::Str;
+
+use crate::classifier::Consulted;
+use crate::fields::Fields;
+use crate::network::{DatapathId, FlowId, PortId};
+
+/// The record of one packet's way.
+#[derive(Debug, Clone)]
+pub struct Trace {
+    /// Where it came in.
+    pub inport: PortId,
+    /// The packet as it came in.
+    pub packet: Fields,
+    /// What happened, in order.
+    pub nodes: Vec<Node>,
+    /// Where it and what was made of it ended, in order; at least one.
+    pub ends: Vec<End>,
+    /// The bits of the packet as it came in or was made that any decision looked at.
+    pub consulted: Consulted,
+    /// How many tables were visited.
+    pub steps: usize,
+}
+
+/// One thing that happened, and what it led to.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// What.
+    pub kind: NodeKind,
+    /// What it led to.
+    pub inside: Vec<Self>,
+}
+
+/// What can happen.
+#[derive(Debug, Clone)]
+pub enum NodeKind {
+    /// The packet enters the pipeline of a datapath.
+    Pipeline {
+        /// Whose.
+        datapath: DatapathId,
+        /// Ingress or egress.
+        pipeline: logic::Pipeline,
+        /// The input port's key.
+        inport: u32,
+        /// The output port's key, in an egress pipeline.
+        outport: Option<u32>,
+        /// Whether only the output port is known by a jump.
+        jumped: bool,
+        /// One of several copies.
+        copy: bool,
+    },
+    /// Copies for each port of a group.
+    Multicast {
+        /// Whose.
+        datapath: DatapathId,
+        /// Its name.
+        group: Str,
+    },
+    /// A table was looked up.
+    Table {
+        /// Whose.
+        datapath: DatapathId,
+        /// Of which pipeline.
+        pipeline: logic::Pipeline,
+        /// Its number.
+        table: u8,
+        /// The flow that the packet matched.
+        flow: Option<FlowId>,
+        /// What the look-up consulted.
+        consulted: Box<Consulted>,
+    },
+    /// An action as the flow has it.
+    Action(String),
+    /// A remark on an action.
+    Remark(String),
+    /// A change of the packet with the values that it had.
+    Modify(String),
+    /// A packet made of this one, or this one after connection tracking.
+    Transformation(String),
+    /// Output to a port, or why not.
+    Output(String),
+    /// Delivered to a port that is no patch port.
+    Delivered(PortId),
+    /// Something that a network should not do, or that is not modelled.
+    Error(String),
+}
+
+/// Where a packet ended.
+#[derive(Debug, Clone)]
+pub enum End {
+    /// It left by a logical port.
+    Delivered {
+        /// The port.
+        port: PortId,
+        /// As it left.
+        packet: Box<Fields>,
+    },
+    /// It was not let through.
+    Dropped {
+        /// Where.
+        datapath: DatapathId,
+        /// Why.
+        why: Drop,
+        /// The flows that it matched before, in the same pipeline, in order.
+        after: Vec<FlowId>,
+        /// As it was then.
+        packet: Box<Fields>,
+    },
+    /// Another packet was made in its place.
+    Replaced {
+        /// What by.
+        by: logic::Nest,
+        /// Where.
+        datapath: DatapathId,
+        /// The flow that said so.
+        flow: FlowId,
+        /// The flows that it matched before, in the same pipeline, in order.
+        after: Vec<FlowId>,
+    },
+    /// The controller of the chassis took it in, and nothing comes of it on the wire.
+    Consumed {
+        /// What for.
+        what: &'static str,
+        /// Where.
+        datapath: DatapathId,
+        /// The flow that said so.
+        flow: FlowId,
+    },
+}
+
+/// Why a packet was dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Drop {
+    /// A flow without an action that leads on.
+    Flow(FlowId),
+    /// No flow of a table matched.
+    NoFlow {
+        /// Whose table.
+        datapath: DatapathId,
+        /// Of which pipeline.
+        pipeline: logic::Pipeline,
+        /// Its number.
+        table: u8,
+    },
+    /// It would have gone back to where it came from.
+    Loopback(PortId),
+    /// Its output port does not exist.
+    NoPort {
+        /// Whose port.
+        datapath: DatapathId,
+        /// The key; 0 when none was set.
+        key: u32,
+    },
+    /// Its multicast group has no port but the one it came from.
+    NobodyElse {
+        /// Whose group.
+        datapath: DatapathId,
+        /// The group's key.
+        key: u32,
+    },
+    /// Its time to live was over.
+    TtlExceeded(FlowId),
+    /// The run was cut off because it was too deep or too long: a loop in the network.
+    Loop,
+}
