@@ -115,6 +115,7 @@ fn transact(operation: Value) -> (&'static str, Value) {
 const ROW: &str = "00000000-0000-0000-0000-00000000000a";
 
 fn server() -> Vec<Vec<u8>> {
+    let schema: Value = serde_json::from_str(heddle_fuzz::server::SCHEMA).unwrap();
     let insert = |name: &str| {
         transact(
             json!({"op": "insert", "table": "Root", "uuid": ROW, "row": {"name": name, "num": 3,
@@ -190,7 +191,7 @@ fn server() -> Vec<Vec<u8>> {
             ("get_server_id", json!([])),
             ("set_db_change_aware", json!([true])),
             ("echo", json!([1])),
-            ("convert", json!(["Rich", {}])),
+            ("convert", json!(["Rich", schema])),
             ("monitor", json!(["_Server", null, {"Database": {}}])),
         ]),
         [

@@ -14,10 +14,8 @@ use crate::server::schema;
 
 /// Feeds each part to a connection of its own.
 pub fn check(bytes: &[u8]) {
-    let config = Config {
-        probe_interval: None,
-        ..Config::all(schema()).with_lock("l")
-    };
+    let mut config = Config::all(schema()).with_lock("l");
+    config.probe_interval = None;
     let mut client = Client {
         session: Session::new(config),
         sum: BTreeMap::new(),

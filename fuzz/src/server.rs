@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ovsdb::server::{Environment, Limits, Server, SessionId};
+use ovsdb::server::{DatabaseId, Environment, Limits, Server, SessionId};
 use ovsdb::{Database, DatabaseSchema, Record, Uuid};
 use serde_json::Value;
 
@@ -55,23 +55,38 @@ pub fn check(bytes: &[u8]) {
 pub(crate) struct Harness {
     pub(crate) server: Server,
     pub(crate) now: u64,
+    pub(crate) database: DatabaseId,
     uuids: u128,
+    /// What a log would hold: a schema, and the records after it.
+    schema: Arc<DatabaseSchema>,
     log: Vec<Record>,
 }
 
 impl Harness {
     pub(crate) fn new() -> Self {
         let mut server = Server::new(Uuid::from_u128(1), LIMITS);
-        server.add_database(Database::new(schema()));
+        let database = server.add_database(Database::new(schema()));
         Self {
             server,
             now: 0,
+            database,
+            schema: schema(),
             uuids: 1 << 64,
             log: Vec::new(),
         }
     }
 
     pub(crate) fn receive(&mut self, session: SessionId, bytes: &[u8]) {
+        let due = self.server.poll_timeout().is_some_and(|at| at <= self.now);
+        self.act(|server, environment| {
+            if due {
+                server.handle_timeout(environment);
+            }
+            server.receive(session, bytes, environment);
+        });
+    }
+
+    fn act(&mut self, act: impl FnOnce(&mut Server, &mut Environment<'_>)) {
         let uuids = &mut self.uuids;
         let mut environment = Environment {
             wall: 1,
@@ -81,15 +96,19 @@ impl Harness {
                 Uuid::from_u128(*uuids)
             },
         };
-        if self.server.poll_timeout().is_some_and(|at| at <= self.now) {
-            self.server.handle_timeout(&mut environment);
-        }
-        self.server.receive(session, bytes, &mut environment);
+        act(&mut self.server, &mut environment);
     }
 
-    /// Gives what is staged to the log, or lets the log fail.
+    /// Gives what is staged to the log, or lets the log fail, once.
     pub(crate) fn settle(&mut self, fails: bool) {
-        let database = self.server.database_id("Rich").expect("it is served");
+        self.append(fails);
+        self.act(Server::proceed);
+        self.append(false);
+        while self.server.poll_close().is_some() {}
+    }
+
+    fn append(&mut self, fails: bool) {
+        let database = self.database;
         if fails {
             self.server.failed(database, "no space");
         }
@@ -99,7 +118,18 @@ impl Harness {
             let visible = self.server.durable(database, staged.commit.revision);
             assert_eq!(visible.len(), 1);
         }
-        while self.server.poll_close().is_some() {}
+        while let Some(staged) = self.server.poll_conversion() {
+            assert_eq!(staged.database, database);
+            if fails {
+                self.server.conversion_failed(database, "no space");
+                continue;
+            }
+            let text = std::str::from_utf8(staged.schema.data()).expect("JSON is UTF-8");
+            let schema = DatabaseSchema::from_json_text(text).expect("a schema of ours");
+            self.schema = schema.into();
+            self.log = vec![staged.content.record(1)];
+            self.server.converted(database);
+        }
     }
 
     /// What leaves for a session: messages, within bounds.
@@ -124,11 +154,10 @@ impl Harness {
 
     /// The log makes what the server shows.
     pub(crate) fn end(self) {
-        let id = self.server.database_id("Rich").expect("it is served");
-        let mut again = Database::new(schema());
+        let mut again = Database::new(self.schema);
         for record in &self.log {
             again.replay(record).expect("a record of ours");
         }
-        assert_same(&again, self.server.database(id));
+        assert_same(&again, self.server.database(self.database));
     }
 }

@@ -57,12 +57,13 @@ impl Play {
     fn new() -> Self {
         let mut harness = Harness::new();
         let writers = [harness.server.connect(), harness.server.connect()];
-        let follower = || Follower {
-            session: Session::new(Config {
-                probe_interval: None,
-                ..Config::all(schema())
-            }),
-            connection: None,
+        let follower = || {
+            let mut config = Config::all(schema());
+            config.probe_interval = None;
+            Follower {
+                session: Session::new(config),
+                connection: None,
+            }
         };
         let mut play = Self {
             harness,
@@ -155,11 +156,7 @@ impl Play {
     fn end(mut self) {
         self.pump(false);
         self.pump(false);
-        let id = self
-            .harness
-            .server
-            .database_id("Rich")
-            .expect("it is served");
+        let id = self.harness.database;
         let all: BTreeSet<(Str, Uuid)> = self
             .harness
             .server
