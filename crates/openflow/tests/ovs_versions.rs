@@ -11,7 +11,8 @@ use openflow::message::multipart::{
 };
 use openflow::message::{
     CtFlush, CtTuple, FlowMod, Meter, MeterBand, MeterCommand, MeterMod, MultipartRequest,
-    PortConfig, PortMod, PortReason, Role, RoleMessage, TableConfig, TableMod, TlvMap, TlvTableMod,
+    PacketOut, PortConfig, PortMod, PortReason, Role, RoleMessage, SetPacketInFormat, SwitchConfig,
+    TableConfig, TableMod, TlvMap, TlvTableMod,
 };
 use openflow::session::{Event, Reply, RequestError};
 use openflow::{Action, Field, Flow, FlowFlags, FlowKey, Group, Match, Message, Port, Version};
@@ -199,6 +200,19 @@ fn every_statistic_is_understood_in_every_version() {
     };
     for version in Version::ALL {
         let mut connection = switch.connect_as(version);
+        let Ok(Reply::Message(Message::Features(features))) =
+            connection.ask(&Message::FeaturesRequest)
+        else {
+            panic!("{version}: features")
+        };
+        assert_eq!(features.tables, 254, "{version}");
+        let names: Vec<&str> = features.ports.iter().map(|p| p.name.as_str()).collect();
+        assert_eq!(names.contains(&"p1"), version == Version::V10, "{version}");
+        let config = connection.ask(&Message::GetConfigRequest);
+        assert!(
+            matches!(config, Ok(Reply::Message(Message::Config(_)))),
+            "{version}"
+        );
         let mut understood = 0;
         for request in [
             MultipartRequest::Description,
@@ -248,6 +262,70 @@ fn every_statistic_is_understood_in_every_version() {
             panic!("{version}: queues")
         };
         assert_eq!(got, id);
+    }
+}
+
+#[test]
+fn packets_come_in_every_form_in_every_version() {
+    let switch = Switch::start();
+    let mut frame = vec![0xff; 6];
+    frame.extend(samples::MAC);
+    frame.extend([0x88, 0xb5]);
+    frame.resize(60, 0);
+    for version in Version::ALL {
+        for format in [
+            SetPacketInFormat::STANDARD,
+            SetPacketInFormat::NXT_PACKET_IN,
+            SetPacketInFormat::NXT_PACKET_IN2,
+        ] {
+            let mut connection = switch.connect_as(version);
+            let flow = Flow::new(
+                0,
+                1,
+                Match::new().in_port(2),
+                vec![Action::output(Port::CONTROLLER)],
+            )
+            .cookie(0xabc);
+            let out = PacketOut {
+                metadata: Match::new().in_port(2),
+                ..PacketOut::new(frame.clone(), vec![Action::output(Port::TABLE)])
+            };
+            let config = SwitchConfig {
+                flags: 0,
+                miss_send_len: u16::MAX,
+            };
+            for message in [
+                Message::SetConfig(config),
+                Message::SetPacketInFormat(format),
+                add(&flow),
+                Message::PacketOut(out),
+            ] {
+                connection.session.send(&message).expect("room");
+            }
+            let (packet, port, cookie) = wait(&mut connection, |message| match message {
+                Message::PacketInStandard(packet) if format == SetPacketInFormat::STANDARD => {
+                    let cookie = (version != Version::V10).then_some(packet.cookie);
+                    Some((packet.packet, packet.metadata, cookie))
+                }
+                Message::PacketInNxm(packet) if format == SetPacketInFormat::NXT_PACKET_IN => {
+                    Some((packet.0.packet, packet.0.metadata, Some(packet.0.cookie)))
+                }
+                Message::PacketIn(packet) if format == SetPacketInFormat::NXT_PACKET_IN2 => {
+                    Some((packet.packet, packet.metadata, packet.cookie))
+                }
+                _ => None,
+            });
+            assert_eq!(packet, frame, "{version} {format:?}");
+            assert_eq!(
+                port.exact(Field::InPortOxm),
+                Some(2),
+                "{version} {format:?}"
+            );
+            assert!(
+                cookie.is_none_or(|cookie| cookie == 0xabc),
+                "{version} {format:?}"
+            );
+        }
     }
 }
 

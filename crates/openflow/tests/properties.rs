@@ -18,8 +18,11 @@ use openflow::message::{
     SetPacketInFormat, SwitchConfig, TableConfig, TableMod, TableStatus, TlvMap, TlvTable,
     TlvTableMod,
 };
+use openflow::server::Switch;
 use openflow::session::{Config, Session};
-use openflow::{Action, Field, FieldValue, Flow, FlowKey, Group, Match, Message, Port, Version};
+use openflow::{
+    Action, Field, FieldValue, Flow, FlowKey, Group, Match, Message, Port, Version, Versions,
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -207,7 +210,7 @@ fn rare() -> Vec<Message> {
     let request: Box<[u8]> = [6, 20, 0, 8, 0, 0, 0, 9].into();
     let tuple = CtTuple {
         source: Some([192, 0, 2, 1].into()),
-        destination: Some("2001:db8::1".parse().unwrap()),
+        destination: Some([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1].into()),
         source_port: Some(1),
         destination_port: Some(2),
         ..CtTuple::default()
@@ -638,6 +641,36 @@ fn numbered(mut group: Group) -> Group {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_switch_of_ours_survives_whatever_it_is_told(
+        version in proptest::sample::select(Version::ALL.to_vec()),
+        messages in proptest::collection::vec(message(), 1..6),
+        noise in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut switch = Switch::new(Versions::ALL, vec![port()]);
+        let hello = Message::Hello(Hello::new(Versions::only(version)));
+        switch.handle_bytes(&hello.encode_as(version, 0).unwrap());
+        for message in messages {
+            let Ok(mut bytes) = message.encode_as(version, 3) else { continue };
+            for (place, byte) in &noise {
+                // The length stays, so that what follows is reached.
+                let at = 4 + place.index(bytes.len() - 4);
+                bytes[at] = *byte;
+            }
+            switch.handle_bytes(&bytes);
+        }
+        prop_assert!(!switch.is_closed());
+        // Whatever it answers can be read.
+        let said = switch.poll_transmit().unwrap_or_default();
+        let mut rest = said.as_slice();
+        while !rest.is_empty() {
+            let length = usize::from(u16::from_be_bytes([rest[2], rest[3]]));
+            let (message, tail) = rest.split_at(length);
+            prop_assert!(Message::decode(message).is_ok());
+            rest = tail;
+        }
+    }
 
     #[test]
     fn any_message_is_the_same_for_ever_after_in_every_version(message in message()) {
