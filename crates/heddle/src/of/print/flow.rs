@@ -1,0 +1,157 @@
+//! Flows, and how they change.
+
+use std::fmt::Write as _;
+
+use openflow::message::multipart::{Aggregate, FlowDesc, FlowEvent, FlowUpdate};
+use openflow::{Flow, FlowFlags};
+use serde_json::{Value, json};
+
+use super::{count, put, seconds, seconds_json};
+
+/// A flow with what it has counted.
+pub(in super::super) fn flow_with_counters(desc: &FlowDesc) -> String {
+    let (flow, counters) = (&desc.flow, &desc.counters);
+    let mut out = format!("cookie={:#x}, ", flow.cookie);
+    if let Some(duration) = counters.duration {
+        put!(out, "duration={}, ", seconds(duration));
+    }
+    put!(out, "table={}, ", flow.key.table);
+    for (name, value) in [("n_packets", counters.packets), ("n_bytes", counters.bytes)] {
+        if let Some(value) = value {
+            put!(out, "{name}={value}, ");
+        }
+    }
+    // The rest of a flow's own text stands behind its cookie and table, with the ages in the middle.
+    let bare = Flow {
+        cookie: 0,
+        key: openflow::FlowKey {
+            table: 0,
+            ..flow.key.clone()
+        },
+        idle_timeout: 0,
+        hard_timeout: 0,
+        ..flow.clone()
+    };
+    for (name, value) in [
+        ("idle_timeout", flow.idle_timeout),
+        ("hard_timeout", flow.hard_timeout),
+    ] {
+        if value != 0 {
+            put!(out, "{name}={value}, ");
+        }
+    }
+    let mut ages = String::new();
+    if let Some((idle, _)) = counters.idle {
+        put!(ages, "idle_age={idle}, ");
+    }
+    if let Some(age) = desc.hard_age {
+        put!(ages, "hard_age={age}, ");
+    }
+    // Flags and importance stand before the ages.
+    let text = bare.to_string();
+    let matches = bare.key.matches.is_empty() && bare.key.priority == 0x8000;
+    let from = if matches {
+        text.find("actions=")
+    } else {
+        let key = bare.key.to_string();
+        text.find(&format!("{key} actions="))
+    };
+    let (head, tail) = text.split_at(from.unwrap_or(0));
+    out + head + &ages + tail
+}
+
+pub(in super::super) fn flow_json(flow: &Flow) -> Value {
+    let flags: Vec<&str> = [
+        (FlowFlags::SEND_FLOW_REM, "send_flow_rem"),
+        (FlowFlags::CHECK_OVERLAP, "check_overlap"),
+        (FlowFlags::RESET_COUNTS, "reset_counts"),
+        (FlowFlags::NO_PACKET_COUNTS, "no_packet_counts"),
+        (FlowFlags::NO_BYTE_COUNTS, "no_byte_counts"),
+    ]
+    .iter()
+    .filter(|(flag, _)| flow.flags.contains(*flag))
+    .map(|(_, name)| *name)
+    .collect();
+    let text = flow.to_string();
+    let actions = text
+        .split_once("actions=")
+        .map_or("", |(_, actions)| actions);
+    json!({
+        "table": flow.key.table,
+        "priority": flow.key.priority,
+        "cookie": format!("{:#x}", flow.cookie),
+        "match": flow.key.matches.to_string(),
+        "actions": actions,
+        "idle_timeout": flow.idle_timeout,
+        "hard_timeout": flow.hard_timeout,
+        "importance": flow.importance,
+        "flags": flags,
+    })
+}
+
+pub(in super::super) fn flow_desc_json(desc: &FlowDesc) -> Value {
+    let mut out = flow_json(&desc.flow);
+    out["packets"] = json!(desc.counters.packets);
+    out["bytes"] = json!(desc.counters.bytes);
+    out["duration"] = seconds_json(desc.counters.duration);
+    out["idle_age"] = json!(desc.counters.idle.map(|(seconds, _)| seconds));
+    out
+}
+
+pub(in super::super) fn aggregate(all: &Aggregate) -> String {
+    format!(
+        "packet_count={} byte_count={} flow_count={}",
+        count(all.packets),
+        count(all.bytes),
+        all.flows
+    )
+}
+
+pub(in super::super) fn aggregate_json(all: &Aggregate) -> Value {
+    json!({"packets": all.packets, "bytes": all.bytes, "flows": all.flows})
+}
+
+/// The event of a flow monitor, and for which flow.
+fn event(update: &FlowUpdate) -> (&'static str, Option<String>) {
+    match update {
+        FlowUpdate::Full {
+            event,
+            key,
+            cookie,
+            idle_timeout,
+            hard_timeout,
+            actions,
+        } => {
+            let flow = Flow {
+                key: key.clone(),
+                cookie: *cookie,
+                actions: actions.clone(),
+                idle_timeout: *idle_timeout,
+                hard_timeout: *hard_timeout,
+                ..Flow::default()
+            };
+            let name = match event {
+                FlowEvent::Initial => "INITIAL",
+                FlowEvent::Added => "ADDED",
+                FlowEvent::Removed(_) => "DELETED",
+                FlowEvent::Modified => "MODIFIED",
+            };
+            (name, Some(flow.to_string()))
+        }
+        FlowUpdate::Abbreviated { .. } => ("ABBREV", None),
+        FlowUpdate::Paused => ("PAUSED", None),
+        FlowUpdate::Resumed => ("RESUMED", None),
+    }
+}
+
+pub(in super::super) fn flow_update(update: &FlowUpdate) -> String {
+    match event(update) {
+        (name, Some(flow)) => format!("{name} {flow}"),
+        (name, None) => name.to_owned(),
+    }
+}
+
+pub(in super::super) fn flow_update_json(update: &FlowUpdate) -> Value {
+    let (name, flow) = event(update);
+    json!({"event": name, "flow": flow})
+}
