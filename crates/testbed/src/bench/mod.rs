@@ -2,6 +2,8 @@
 //!
 //! Figures only: nothing here asserts how fast anything is.
 
+pub mod openflow;
+pub mod ovsdb;
 mod shape;
 
 use std::io::Write;

@@ -8,11 +8,14 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Parser;
 use testbed::Central;
-use testbed::bench::{Kubernetes, run, write};
+use testbed::bench::{Kubernetes, openflow, ovsdb, run, write};
 
 /// Loads the shape of a Kubernetes cluster into stock OVN and into Heddle, and compares.
 #[derive(Parser)]
+#[command(args_conflicts_with_subcommands = true)]
 struct Arguments {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Nodes of the cluster.
     #[arg(long, default_value_t = 50)]
     nodes: u32,
@@ -33,6 +36,26 @@ struct Arguments {
     only: Option<Only>,
 }
 
+#[derive(clap::Subcommand)]
+enum Part {
+    /// Compares `heddle of` with `ovs-ofctl` on one switch.
+    Openflow {
+        #[command(flatten)]
+        arguments: openflow::Arguments,
+        /// The binary to measure; the one beside this program when absent.
+        #[arg(long)]
+        heddle: Option<PathBuf>,
+    },
+    /// Compares the database servers alone.
+    Ovsdb {
+        #[command(flatten)]
+        arguments: ovsdb::Arguments,
+        /// The binary to measure; the one beside this program when absent.
+        #[arg(long)]
+        heddle: Option<PathBuf>,
+    },
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Only {
     Stock,
@@ -41,12 +64,16 @@ enum Only {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    let heddle = match arguments.heddle {
-        Some(heddle) => heddle,
-        None => std::env::current_exe()
-            .context("where am I?")?
-            .with_file_name("heddle"),
-    };
+    match arguments.part {
+        Some(Part::Ovsdb { arguments, heddle }) => {
+            return ovsdb::run(&mut stdout().lock(), &binary(heddle)?, &arguments);
+        }
+        Some(Part::Openflow { arguments, heddle }) => {
+            return openflow::run(&mut stdout().lock(), &binary(heddle)?, &arguments);
+        }
+        None => {}
+    }
+    let heddle = binary(arguments.heddle)?;
     let Arguments {
         nodes,
         pods,
@@ -69,4 +96,13 @@ fn main() -> Result<()> {
     let stock = measure(Central::Stock, Only::Stock).context("the stock programs")?;
     let ours = measure(Central::Heddle, Only::Heddle).context("heddle")?;
     write(&mut stdout().lock(), stock.as_ref(), ours.as_ref())
+}
+
+fn binary(given: Option<PathBuf>) -> Result<PathBuf> {
+    Ok(match given {
+        Some(heddle) => heddle,
+        None => std::env::current_exe()
+            .context("where am I?")?
+            .with_file_name("heddle"),
+    })
 }
