@@ -192,6 +192,60 @@ fn ofp_print_says_of_our_bytes_what_we_say_in_every_version() {
 }
 
 #[test]
+fn the_version_that_a_bridge_allows_is_spoken() {
+    let switch = Switch::start();
+    // Nothing is set: the newest.
+    assert_eq!(switch.connect().session.version(), Some(Version::V15));
+    for version in Version::ALL {
+        let protocols = format!("protocols={version}");
+        switch.vsctl(&["set", "bridge", "br0", &protocols]);
+        assert_eq!(switch.connect().session.version(), Some(version));
+    }
+    switch.vsctl(&[
+        "set",
+        "bridge",
+        "br0",
+        "protocols=OpenFlow10,OpenFlow11,OpenFlow13",
+    ]);
+    assert_eq!(switch.connect().session.version(), Some(Version::V13));
+}
+
+#[test]
+fn a_refused_bundle_changes_nothing_in_every_version_that_has_bundles() {
+    let switch = Switch::start();
+    for version in [Version::V13, Version::V14, Version::V15] {
+        let mut connection = switch.connect_as(version);
+        let clear = Message::FlowMod(Box::new(FlowMod::delete_all()));
+        assert_eq!(connection.bundle(&[clear]), Ok(()), "{version}");
+        let good = |n| add(&Flow::new(0, n, Match::new(), vec![Action::output(1)]));
+        let bad = [
+            (
+                Flow::new(0, 5, Match::new().with(Field::TcpDst, 80u16), vec![]),
+                "OFPBMC_BAD_PREREQ",
+            ),
+            (
+                Flow::new(0, 6, Match::new(), vec![Action::Group(77)]),
+                "OFPBAC_BAD_OUT_GROUP",
+            ),
+        ];
+        for (bad, name) in bad {
+            let failure = connection
+                .bundle(&[good(1), add(&bad), good(2)])
+                .expect_err("the switch refuses it");
+            let names: Vec<_> = failure
+                .messages
+                .iter()
+                .map(|(at, error)| (*at, error.name()))
+                .collect();
+            assert_eq!(names, [(1, Some(name))], "{version}");
+            assert_eq!(dump(&mut connection), BTreeMap::new(), "{version}");
+        }
+        assert_eq!(connection.bundle(&[good(1), good(2)]), Ok(()), "{version}");
+        assert_eq!(dump(&mut connection).len(), 2, "{version}");
+    }
+}
+
+#[test]
 fn every_statistic_is_understood_in_every_version() {
     let switch = Switch::start();
     let all = QueueQuery {

@@ -134,6 +134,15 @@ impl Switch {
         lines.lines().map(|line| line.trim().to_owned()).collect()
     }
 
+    /// Changes the configuration, and waits until the switch has it.
+    pub(crate) fn vsctl(&self, arguments: &[&str]) {
+        let path = self.directory.path();
+        let mut vsctl = command(path, "ovs-vsctl");
+        vsctl.arg(format!("--db=unix:{}", text(&path.join("db.sock"))));
+        let status = vsctl.args(arguments).status().expect("ovs-vsctl runs");
+        assert!(status.success(), "{arguments:?}");
+    }
+
     /// Connects to the bridge in a version and waits for the greeting.
     pub(crate) fn connect_as(&self, version: Version) -> Connection {
         let config = Config {
