@@ -46,6 +46,8 @@ enum Command {
     Trace(trace::Args),
     /// Say what a logical flow is for: by its UUID, or the cookie of an OpenFlow flow.
     Explain(trace::explain::Args),
+    /// Print a capture of tunnelled packets with the names of the logical network.
+    Pcap(trace::captured::Args),
     /// Build a document's network on this machine, and check it with real packets.
     Demo(demo::Args),
     /// Serve the databases, and compile the Northbound into the Southbound.
@@ -79,6 +81,7 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Vs(args) => block_on(vs::run(args)),
         Command::Trace(args) => block_on(trace::run(args)),
         Command::Explain(args) => block_on(trace::explain::run(args)),
+        Command::Pcap(args) => block_on(trace::captured::run(args)),
         Command::Demo(args) => demo::run(&args),
         Command::Server(args) => roles::server(&args),
         Command::Northd(args) => roles::northd("heddle-northd", &args),

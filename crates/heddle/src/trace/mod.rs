@@ -1,9 +1,10 @@
 //! `heddle trace`: says what becomes of a packet, and why.
 
+pub(crate) mod captured;
 pub(crate) mod explain;
 mod json;
 mod origin;
-pub(crate) mod pcap;
+mod pcap;
 mod question;
 mod source;
 pub(crate) mod stock;

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use pipeline::{Description, Fields, Network, PortId, Service};
 
-use super::{nearest, no_such_port};
-use crate::trace::pcap;
+use super::{nearest, no_such_port, pcap};
 
 /// The packet.
 #[derive(clap::Args)]

@@ -238,6 +238,12 @@ impl Network {
         self[datapath].ports.get(&key).copied()
     }
 
+    /// The name of the port or multicast group with that key on a datapath.
+    pub fn port_or_group(&self, datapath: DatapathId, key: u32) -> Option<&Str> {
+        let port = self.port_with_key(datapath, key).map(|id| &self[id].name);
+        port.or_else(|| self[datapath].groups.get(&key).map(|it| &it.name))
+    }
+
     /// The name of a stage, if any of its flows tells.
     pub fn stage(&self, datapath: DatapathId, pipeline: Pipeline, table: u8) -> Option<&Str> {
         self[datapath].stages.get(&(pipeline, table))
