@@ -808,3 +808,23 @@ fn actions_nested_beyond_reason_are_kept_as_bytes() {
     };
     assert_eq!(Message::FlowMod(read).encode(1).unwrap(), bytes);
 }
+
+/// Found by fuzzing: it was written as padding, and then read as the end of the list.
+#[test]
+fn a_learned_field_of_no_bits_is_kept_as_bytes() {
+    let text = "060e0088000000070000000000000000000000000000000000000000000080\
+        00ffffffffffffffffffffffff0000000000010004000000000004005000000000ffff0048000023200010800040100000\
+        00000000000000000000000000010000800000010004000000000004005000000000ffff00480000232000000010000000\
+        02000000000000";
+    let digits: Vec<u8> = text
+        .bytes()
+        .filter_map(|b| char::from(b).to_digit(16))
+        .map(|d| d as u8)
+        .collect();
+    let bytes: Vec<u8> = digits
+        .chunks(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect();
+    assert_eq!(bytes.len(), 0x88);
+    check(&bytes);
+}

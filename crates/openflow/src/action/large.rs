@@ -209,6 +209,10 @@ pub(super) fn read_learn(body: &mut Reader<'_>, limited: bool) -> Result<Action>
 
 fn read_spec(body: &mut Reader<'_>, header: u16) -> Result<LearnSpec> {
     let bits = header & SPEC_BITS;
+    // Of no bits it would look like padding when it is written.
+    if bits == 0 {
+        return Err(unknown("learn specification", header.into()));
+    }
     let source = if header & SPEC_VALUE == 0 {
         LearnSource::Field(read_spec_field(body, bits)?)
     } else {
