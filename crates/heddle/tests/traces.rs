@@ -176,34 +176,33 @@ impl Example {
     }
 }
 
+/// The commands of a document, with what it says that they print.
+fn dialogues(document: &str) -> Vec<(String, String)> {
+    let blocks = document.split("```console\n").skip(1);
+    let blocks = blocks.filter_map(|it| it.split("```").next());
+    let dialogues = blocks.filter_map(|it| it.strip_prefix("$ heddle ")?.split_once('\n'));
+    dialogues
+        .map(|(command, output)| (command.to_owned(), output.to_owned()))
+        .collect()
+}
+
 #[test]
-fn people_are_told_in_one_sentence() -> Result<()> {
+fn the_document_says_what_is_printed() -> Result<()> {
     let example = Example::start()?;
-    for (question, answer) in [
-        (
-            &["web1", "--to", "10.0.2.21", "tcp/5432"][..],
-            "delivered to db1\n",
-        ),
-        (
-            &["web1", "--to", "10.0.2.21", "tcp/22"],
-            "dropped by ACL \"db-closed\" of port group \"db\", in db at stage ls_out_acl_eval, priority 2001\n",
-        ),
-        (
-            &["web1", "--to", "fd00:2::21", "tcp/5432", "--both"],
-            "there: delivered to db1\nback: delivered to web1\n",
-        ),
-        (
-            &["web1", "--to", "10.0.1.1", "ping"],
-            "answered; the answer goes to web1\n",
-        ),
-        (
-            &["web1", "--to", "10.0.1.12", "arp"],
-            "answered; the answer goes to web1\n",
-        ),
-    ] {
-        let said = example.trace(question)?;
-        ensure!(said == answer, "{question:?}: {said}");
+    let document = include_str!("../../../docs/tracing.md");
+    let dialogues = dialogues(document);
+    ensure!(dialogues.len() >= 5, "{dialogues:?}");
+    for (command, output) in dialogues {
+        let words: Vec<&str> = command.split(' ').collect();
+        let said = run(&mut example.heddle(&words))?;
+        ensure!(said == output, "{command}: {said}");
     }
+    Ok(())
+}
+
+#[test]
+fn a_trace_in_json_leads_to_its_flow() -> Result<()> {
+    let example = Example::start()?;
     let json = example.trace(&["web1", "--to", "10.0.2.21", "tcp/22", "--json"])?;
     let json: serde_json::Value = serde_json::from_str(&json)?;
     let flow = &json["ends"][0]["flow"];

@@ -84,6 +84,17 @@ fn answer(by: Nest) -> &'static str {
     }
 }
 
+/// Why a stage drops packets, where that is always for one reason.
+fn reason(stage: &str) -> Option<&'static str> {
+    Some(match stage {
+        "ls_in_apply_port_sec" | "ls_out_apply_port_sec" => "by port security",
+        "lr_in_ip_routing" => "for want of a route",
+        "lr_in_admission" => "because it is not addressed to the router",
+        "ls_in_l2_unknown" => "because nobody has its destination address",
+        _ => return None,
+    })
+}
+
 struct Teller<'a> {
     network: &'a Network,
     origin: &'a dyn Fn(&Flow) -> Option<String>,
@@ -127,9 +138,11 @@ impl Teller<'_> {
         };
         let name = &self.network[datapath].name;
         let place = format!("in {name} at stage {stage}, priority {}", flow.priority);
-        match (self.origin)(flow) {
-            Some(origin) => format!("by {origin}, {place}"),
-            None => format!("{place}, match `{}`", flow.matches),
+        let reason = flow.stage.as_deref().and_then(reason);
+        match ((self.origin)(flow), reason) {
+            (_, Some(reason)) => format!("{reason}, {place}"),
+            (Some(origin), None) => format!("by {origin}, {place}"),
+            (None, None) => format!("{place}, match `{}`", flow.matches),
         }
     }
 
