@@ -29,7 +29,7 @@ pub(super) fn measure(
     let transact = |number: u64| {
         format!(
             r#"{{"id":1,"method":"transact","params":["OVN_Southbound",{{"op":"update","table":"Port_Binding","where":[["_uuid","==",["uuid","{port}"]]],"row":{{"up":{}}}}},{{"op":"commit","durable":true}}]}}"#,
-            number % 2 == 0
+            number.is_multiple_of(2)
         )
     };
     let took = std::thread::scope(|scope| {
