@@ -116,6 +116,11 @@ impl Cluster {
         (database, log)
     }
 
+    /// Who owns a lock.
+    pub(crate) fn owner(&self, lock: &str) -> Option<usize> {
+        self.state().owner(lock)
+    }
+
     /// How many records there were.
     pub(crate) fn end(&self) -> u64 {
         self.state().end()

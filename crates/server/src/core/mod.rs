@@ -9,6 +9,8 @@ mod databases;
 mod followers;
 mod logs;
 mod relays;
+#[cfg(test)]
+mod shared_tests;
 mod turns;
 
 use std::collections::VecDeque;
