@@ -42,7 +42,7 @@ pub struct ServerArgs {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
-    /// Certificates; not supported yet.
+    /// Certificates, for remotes with ssl: and pssl:.
     pub tls: TlsArgs,
     #[command(flatten)]
     /// How to run as a daemon.
@@ -54,7 +54,6 @@ pub struct ServerArgs {
 /// # Errors
 /// When the daemon cannot start, a database cannot be opened, or an address cannot be listened at.
 pub fn run_server(identity: Identity, args: &ServerArgs) -> anyhow::Result<()> {
-    args.tls.check()?;
     let daemon = Daemon::start(identity, &args.daemon)?;
     let cluster = args.etcd.connect()?;
     let core = open_databases(&daemon, args, cluster.as_ref())?;
@@ -71,7 +70,8 @@ async fn serve(
     cluster: Option<Cluster>,
 ) -> anyhow::Result<()> {
     let shutdown = daemon.shutdown();
-    let service = Service::start(core, &daemon.dirs().run, &remotes(&daemon, args)).await?;
+    let remotes = remotes(&daemon, args);
+    let service = Service::start(core, &daemon.dirs().run, &remotes, &args.tls).await?;
     let mut registry = Registry::new();
     service.register(&mut registry, Databases::Fixed);
     let compiler = if args.no_northd {

@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use ovsdb::Str;
+use ovsdb::database::Rights;
 use ovsdb::server::SessionId;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
-use transport::stream::{Reader, Writer, error_text};
+use transport::stream::{Arrival, Reader, Writer, error_text};
 use transport::{Connection, Listener, Remote};
 
 use crate::core::{Input, Inputs, Output, Stall};
@@ -18,36 +20,55 @@ use crate::core::{Input, Inputs, Output, Stall};
 const READ: usize = 64 << 10;
 /// How many messages a connection holds.
 const QUEUE: usize = 16;
-/// How many clients there can be.
+/// How many clients of one remote there can be.
 const MAX_CONNECTIONS: usize = 20_000;
+/// How many of them can be in a handshake, each for [`transport::stream::HANDSHAKE`] at most.
+const MAX_HANDSHAKES: usize = 1_024;
 /// After how long a silent client of another machine is probed, and after how long again it is cut off.
 const PROBE: Duration = Duration::from_secs(60);
+
+/// How the clients of a remote are served; of two terms the greater one gives them less.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Terms {
+    /// Whether they may only read.
+    pub(crate) read_only: bool,
+    /// What they may change; everything, if this is empty.
+    pub(crate) role: Str,
+    /// After how long silent ones are probed, if not after the default; 0 milliseconds for never.
+    pub(crate) probe: Option<Duration>,
+    /// How long to wait at most before connecting again, if not as long as the default.
+    pub(crate) max_backoff: Option<Duration>,
+}
 
 /// What the connections of one remote share.
 #[derive(Debug, Clone)]
 pub(crate) struct Clients {
     inputs: Inputs,
+    terms: Terms,
     /// After how long a silent client is probed; 0 milliseconds for never.
     probe: Duration,
     count: Arc<AtomicUsize>,
+    handshakes: Arc<Semaphore>,
     /// Its sender is dropped when the remote ends.
     ended: watch::Receiver<()>,
 }
 
 impl Clients {
-    /// No connections yet. `probe` is in force for those to a machine, whose end may go unnoticed.
+    /// No connections yet. Probes are the default for those to a machine, whose end may go unnoticed.
     pub(crate) fn new(
         inputs: Inputs,
         remote: &Remote,
-        probe: Option<Duration>,
+        terms: Terms,
         ended: watch::Receiver<()>,
     ) -> Self {
         let local = matches!(remote, Remote::Unix(_) | Remote::PassiveUnix(_));
         let default = if local { Duration::ZERO } else { PROBE };
         Self {
             inputs,
-            probe: probe.unwrap_or(default),
+            probe: terms.probe.unwrap_or(default),
+            terms,
             count: Arc::default(),
+            handshakes: Arc::new(Semaphore::new(MAX_HANDSHAKES)),
             ended,
         }
     }
@@ -63,11 +84,40 @@ impl Clients {
         let _ = self.ended.clone().changed().await;
     }
 
+    /// Serves who has arrived, in a task of its own.
+    fn receive(&self, arrival: Arrival) {
+        let slot = Arc::clone(&self.handshakes).try_acquire_owned();
+        if slot.is_err() && arrival.has_handshake() {
+            tracing::warn!(target: "jsonrpc", "{}: refused: too many handshakes at once", arrival.peer());
+            return;
+        }
+        let clients = self.clone();
+        tokio::spawn(async move {
+            let peer = arrival.peer().to_owned();
+            let established = tokio::select! {
+                established = arrival.establish() => established,
+                () = clients.ended() => return,
+            };
+            drop(slot);
+            match established {
+                Ok(connection) => clients.serve(connection).await,
+                Err(error) => {
+                    tracing::warn!(target: "stream_ssl", "{peer}: {}", error_text(&error));
+                }
+            }
+        });
+    }
+
     /// Serves one connection until its end.
     pub(crate) async fn serve(&self, connection: Connection) {
         self.count.fetch_add(1, Ordering::Relaxed);
         let probe = (!self.probe.is_zero()).then_some(self.probe);
-        serve(connection, &self.inputs, probe, self.ended()).await;
+        let rights = Rights {
+            read_only: self.terms.read_only,
+            role: self.terms.role.clone(),
+            id: connection.id.as_deref().map(Str::from),
+        };
+        serve(connection, rights, &self.inputs, probe, self.ended()).await;
         self.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -80,13 +130,10 @@ pub(crate) async fn accept(listener: Listener, clients: Clients) {
             () = clients.ended() => return,
         };
         match accepted {
-            Ok(connection) if clients.count() >= MAX_CONNECTIONS => {
-                tracing::warn!(target: "jsonrpc", "{}: refused: too many connections", connection.peer);
+            Ok(arrival) if clients.count() >= MAX_CONNECTIONS => {
+                tracing::warn!(target: "jsonrpc", "{}: refused: too many connections", arrival.peer());
             }
-            Ok(connection) => {
-                let clients = clients.clone();
-                tokio::spawn(async move { clients.serve(connection).await });
-            }
+            Ok(arrival) => clients.receive(arrival),
             Err(error) => {
                 tracing::warn!(target: "jsonrpc", "{}: accept: {}", listener.remote(), error_text(&error));
                 // Out of descriptors, most likely: trying again at once would spin.
@@ -98,6 +145,7 @@ pub(crate) async fn accept(listener: Listener, clients: Clients) {
 
 async fn serve(
     connection: Connection,
+    rights: Rights,
     inputs: &Inputs,
     probe: Option<Duration>,
     ended: impl Future<Output = ()>,
@@ -106,6 +154,7 @@ async fn serve(
         reader,
         writer,
         peer,
+        ..
     } = connection;
     let (bytes, queue) = mpsc::channel(QUEUE);
     let stall = Arc::new(Stall::default());
@@ -117,6 +166,7 @@ async fn serve(
     if inputs
         .send(Input::Connected {
             peer: peer.clone(),
+            rights,
             output,
             reply,
         })
@@ -199,19 +249,28 @@ async fn write(
     while let Some(mut bytes) = queue.recv().await {
         let length = bytes.len();
         while bytes.has_remaining() {
-            let written = writer.write_buf(&mut bytes);
-            // A client that reads nothing cannot be probed: what asks for a sign of life waits as well.
-            let written = match probe {
-                None => written.await,
-                Some(limit) => timeout(2 * limit, written).await?,
-            };
-            if written? == 0 {
-                return Err(std::io::ErrorKind::WriteZero.into());
-            }
+            send(&mut writer, &mut bytes, probe).await?;
+        }
+        if writer.holds() {
+            send(&mut writer, &mut bytes, probe).await?;
         }
         if stall.sent(length, queue.is_empty()) {
             let _ = inputs.send(Input::Writable(session)).await;
         }
     }
     Ok(())
+}
+
+/// Sends a part of the bytes, or what the writer holds of those before.
+async fn send(
+    writer: &mut Writer,
+    bytes: &mut Bytes,
+    probe: Option<Duration>,
+) -> std::io::Result<()> {
+    let sent = writer.send(bytes);
+    // A client that reads nothing cannot be probed: what asks for a sign of life waits as well.
+    match probe {
+        None => sent.await,
+        Some(limit) => timeout(2 * limit, sent).await?,
+    }
 }

@@ -20,10 +20,9 @@ pub mod northd;
 mod open;
 pub mod ovsdb_server;
 mod relay;
-mod tls;
 
 pub use args::{ServerArgs, run_server};
 pub use cluster::EtcdArgs;
 pub use local::{Handle, Subscription};
 pub use relay::{RelayArgs, Source, SourceError, run_relay};
-pub use tls::{TlsArgs, TlsNotSupported};
+pub use transport::TlsArgs;

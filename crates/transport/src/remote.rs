@@ -28,7 +28,7 @@ pub enum Remote {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
     /// No method before a colon, or one that is not known.
-    #[error("{0}: unknown connection method; use unix:, tcp:, punix: or ptcp:")]
+    #[error("{0}: unknown connection method; use unix:, tcp:, ssl:, punix:, ptcp: or pssl:")]
     Method(String),
     /// Nothing behind the method.
     #[error("{0}: the address is missing")]

@@ -1,18 +1,25 @@
 //! Connecting and listening.
 
+mod half;
+
 use std::io;
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustls::pki_types::{CertificateDer, ServerName};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::Remote;
+use crate::tls::{Connector, Tls, common_name, explain};
 
-/// The receiving half of a connection.
-pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
-/// The sending half of a connection.
-pub type Writer = Box<dyn AsyncWrite + Send + Unpin>;
+pub use half::{Reader, Writer};
+
+/// How long a handshake may take.
+pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// A stream of bytes to a peer.
 pub struct Connection {
@@ -22,6 +29,8 @@ pub struct Connection {
     pub writer: Writer,
     /// The peer, for log lines.
     pub peer: String,
+    /// Who the peer is: the common name of its certificate, if TLS has checked one.
+    pub id: Option<String>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -31,18 +40,19 @@ impl std::fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Connects to an active address.
+    /// Connects to an active address; `tls` is for `ssl:`.
     ///
     /// # Errors
-    /// What the system says; `Unsupported` for `ssl:` and for passive addresses.
-    pub async fn connect(remote: &Remote) -> io::Result<Self> {
+    /// What the system says, or what is wrong with the peer's certificate or ours; `Unsupported` for passive
+    /// addresses.
+    pub async fn connect(remote: &Remote, tls: &Tls) -> io::Result<Self> {
         let peer = remote.to_string();
         match remote {
             Remote::Unix(path) => Ok(Self::unix(UnixStream::connect(path).await?, peer)),
             Remote::Tcp(host, port) => {
                 Self::tcp(TcpStream::connect((host.as_str(), *port)).await?, peer)
             }
-            Remote::Ssl(..) => Err(unsupported("ssl")),
+            Remote::Ssl(host, port) => Self::ssl(host, *port, tls, peer).await,
             _ => Err(unsupported("connecting to a passive address")),
         }
     }
@@ -51,8 +61,9 @@ impl Connection {
         let (reader, writer) = stream.into_split();
         Self {
             reader: Box::new(reader),
-            writer: Box::new(writer),
+            writer: Writer::plain(writer),
             peer,
+            id: None,
         }
     }
 
@@ -62,9 +73,64 @@ impl Connection {
         let (reader, writer) = stream.into_split();
         Ok(Self {
             reader: Box::new(reader),
-            writer: Box::new(writer),
+            writer: Writer::plain(writer),
             peer,
+            id: None,
         })
+    }
+
+    async fn ssl(host: &str, port: u16, tls: &Tls, peer: String) -> io::Result<Self> {
+        let connector = tls.connector()?;
+        let learns = connector.bootstrap.is_some();
+        let connected = Self::ssl_once(host, port, connector, &peer).await?;
+        if !learns {
+            return Ok(connected);
+        }
+        // What was sent so far went to somebody who is trusted only from now on: nothing.
+        drop(connected);
+        let connector = tls.connector()?;
+        if connector.bootstrap.is_some() {
+            return Err(io::Error::other(
+                "the authority of the peer is still unknown",
+            ));
+        }
+        Self::ssl_once(host, port, connector, &peer).await
+    }
+
+    async fn ssl_once(host: &str, port: u16, connector: Connector, peer: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect((host, port)).await?;
+        stream.set_nodelay(true)?;
+        // Who is asked for by address is not told a name.
+        let address = ServerName::IpAddress(stream.peer_addr()?.ip().into());
+        let name = ServerName::try_from(host.to_owned()).unwrap_or(address);
+        let handshake = TlsConnector::from(connector.config).connect(name, stream);
+        let stream = within(handshake).await?;
+        let chain = stream.get_ref().1.peer_certificates();
+        if let Some(path) = &connector.bootstrap {
+            Tls::learn(path, chain.unwrap_or_default())?;
+        }
+        let id = identity(chain);
+        let (reader, writer) = tokio::io::split(stream);
+        Ok(Self {
+            reader: half::reader(reader),
+            writer: Writer::buffering(writer),
+            peer: peer.to_owned(),
+            id,
+        })
+    }
+}
+
+fn identity(chain: Option<&[CertificateDer<'_>]>) -> Option<String> {
+    common_name(chain?.first()?)
+}
+
+async fn within<T>(handshake: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match timeout(HANDSHAKE, handshake).await {
+        Ok(result) => result.map_err(explain),
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("no TLS handshake within {HANDSHAKE:?}"),
+        )),
     }
 }
 
@@ -80,14 +146,30 @@ pub struct Listener {
 enum Socket {
     Unix(UnixListener, PathBuf),
     Tcp(TcpListener),
+    Ssl(TcpListener, Tls),
+}
+
+/// A peer that has connected, before anything was said.
+#[derive(Debug)]
+pub struct Arrival {
+    peer: String,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Plain(Connection),
+    Ssl(TcpStream, Tls),
 }
 
 impl Listener {
-    /// Listens at a passive address, in place of a socket that a dead process left.
+    /// Listens at a passive address, in place of a socket that a dead process left; `tls` is for `pssl:`.
+    ///
+    /// Certificates that cannot be used are a line in the log; peers are refused until they can.
     ///
     /// # Errors
-    /// What the system says; `Unsupported` for `pssl:` and for active addresses.
-    pub async fn bind(remote: &Remote) -> io::Result<Self> {
+    /// What the system says; `Unsupported` for active addresses.
+    pub async fn bind(remote: &Remote, tls: &Tls) -> io::Result<Self> {
         let socket = match remote {
             Remote::PassiveUnix(path) => {
                 let stale =
@@ -99,15 +181,14 @@ impl Listener {
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o770))?;
                 Socket::Unix(listener, path.clone())
             }
-            Remote::PassiveTcp(host, port) => {
-                let host = if host.is_empty() { "0.0.0.0" } else { host };
-                let listener = TcpListener::bind((host, *port)).await?;
-                let chosen = listener.local_addr()?.port();
-                // Scripts that let the kernel choose find the port in this line.
-                tracing::info!(target: "socket_util", "{port}:{host}: listening on port {chosen}");
-                Socket::Tcp(listener)
+            Remote::PassiveTcp(host, port) => Socket::Tcp(listen(host, *port).await?),
+            Remote::PassiveSsl(host, port) => {
+                let listener = listen(host, *port).await?;
+                if let Err(error) = tls.acceptor() {
+                    tracing::error!(target: "stream_ssl", "{remote}: clients are refused until this is mended: {error}");
+                }
+                Socket::Ssl(listener, tls.clone())
             }
-            Remote::PassiveSsl(..) => return Err(unsupported("ssl")),
             _ => return Err(unsupported("listening at an active address")),
         };
         Ok(Self {
@@ -122,7 +203,9 @@ impl Listener {
     pub fn port(&self) -> Option<u16> {
         match &self.socket {
             Socket::Unix(..) => None,
-            Socket::Tcp(listener) => listener.local_addr().ok().map(|address| address.port()),
+            Socket::Tcp(listener) | Socket::Ssl(listener, _) => {
+                listener.local_addr().ok().map(|address| address.port())
+            }
         }
     }
 
@@ -130,7 +213,7 @@ impl Listener {
     ///
     /// # Errors
     /// What the system says; most often that there are no descriptors left.
-    pub async fn accept(&self) -> io::Result<Connection> {
+    pub async fn accept(&self) -> io::Result<Arrival> {
         match &self.socket {
             Socket::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
@@ -138,11 +221,17 @@ impl Listener {
                     .accepted
                     .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 // Peers of a unix socket have no name, so they are numbered, as OVS does.
-                Ok(Connection::unix(stream, format!("unix#{serial}")))
+                let connection = Connection::unix(stream, format!("unix#{serial}"));
+                Ok(Arrival::plain(connection))
             }
             Socket::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
-                Connection::tcp(stream, format!("tcp:{address}"))
+                let connection = Connection::tcp(stream, format!("tcp:{address}"))?;
+                Ok(Arrival::plain(connection))
+            }
+            Socket::Ssl(listener, tls) => {
+                let (stream, address) = listener.accept().await?;
+                Ok(Arrival::ssl(stream, address, tls))
             }
         }
     }
@@ -154,6 +243,65 @@ impl Listener {
     }
 }
 
+impl Arrival {
+    fn plain(connection: Connection) -> Self {
+        Self {
+            peer: connection.peer.clone(),
+            kind: Kind::Plain(connection),
+        }
+    }
+
+    fn ssl(stream: TcpStream, address: SocketAddr, tls: &Tls) -> Self {
+        Self {
+            peer: format!("ssl:{address}"),
+            kind: Kind::Ssl(stream, tls.clone()),
+        }
+    }
+
+    /// The peer, for log lines.
+    #[must_use]
+    pub fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// Whether a handshake comes first, which the peer can draw out.
+    #[must_use]
+    pub const fn has_handshake(&self) -> bool {
+        matches!(self.kind, Kind::Ssl(..))
+    }
+
+    /// Makes the connection of it, within [`HANDSHAKE`].
+    ///
+    /// # Errors
+    /// Why there can be none: the peer, or our own certificates.
+    pub async fn establish(self) -> io::Result<Connection> {
+        let (stream, tls) = match self.kind {
+            Kind::Plain(connection) => return Ok(connection),
+            Kind::Ssl(stream, tls) => (stream, tls),
+        };
+        stream.set_nodelay(true)?;
+        let acceptor = tls.acceptor()?;
+        let stream = within(TlsAcceptor::from(acceptor).accept(stream)).await?;
+        let id = identity(stream.get_ref().1.peer_certificates());
+        let (reader, writer) = tokio::io::split(stream);
+        Ok(Connection {
+            reader: half::reader(reader),
+            writer: Writer::buffering(writer),
+            peer: self.peer,
+            id,
+        })
+    }
+}
+
+async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let host = if host.is_empty() { "0.0.0.0" } else { host };
+    let listener = TcpListener::bind((host, port)).await?;
+    let chosen = listener.local_addr()?.port();
+    // Scripts that let the kernel choose find the port in this line.
+    tracing::info!(target: "socket_util", "{port}:{host}: listening on port {chosen}");
+    Ok(listener)
+}
+
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Socket::Unix(_, path) = &self.socket {
@@ -163,10 +311,7 @@ impl Drop for Listener {
 }
 
 fn unsupported(what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::Unsupported,
-        format!("not supported: {what} yet"),
-    )
+    io::Error::new(io::ErrorKind::Unsupported, format!("not supported: {what}"))
 }
 
 /// The text of an error as `strerror` has it, which scripts that read log lines expect.

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use ovsdb::database::Freezing;
+use ovsdb::database::Rights;
 use ovsdb::log::{LockEvent, LockService, Log, LogState};
 use ovsdb::server::{
     CloseReason, DatabaseId, Environment, Forward, Limits, LockRequest, Server, SessionId, Ticket,
@@ -55,6 +56,7 @@ const MAX_UNWRITTEN: usize = 64 << 20;
 pub(crate) enum Input {
     Connected {
         peer: String,
+        rights: Rights,
         output: Output,
         reply: oneshot::Sender<SessionId>,
     },
@@ -371,10 +373,11 @@ impl Core {
         match input {
             Input::Connected {
                 peer,
+                rights,
                 output,
                 reply,
             } => {
-                let session = self.server.connect();
+                let session = self.server.connect_as(rights);
                 let peer = Peer {
                     name: peer,
                     output,

@@ -112,6 +112,7 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
+    use ovsdb::database::Rights;
     use ovsdb::server::Limits;
     use tokio::sync::{Semaphore, mpsc, oneshot};
 
@@ -134,6 +135,7 @@ mod tests {
             let (reply, session) = oneshot::channel();
             let connected = Input::Connected {
                 peer: "client".into(),
+                rights: Rights::default(),
                 output: Output {
                     bytes,
                     stall: Arc::clone(&stall),

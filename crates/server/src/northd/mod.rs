@@ -27,7 +27,7 @@ use transport::Remote;
 use transport::ovsdb::Client;
 
 use crate::Handle;
-use crate::tls::TlsArgs;
+use crate::TlsArgs;
 
 /// The lock on the Southbound that the active compiler holds.
 pub const LOCK: &str = "ovn_northd";
@@ -48,7 +48,7 @@ pub struct Args {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
-    /// Certificates; not supported yet.
+    /// Certificates, for databases at ssl:.
     pub tls: TlsArgs,
     #[command(flatten)]
     /// How to run as a daemon.
@@ -60,7 +60,6 @@ pub struct Args {
 /// # Errors
 /// When the daemon cannot start, or an address is bad.
 pub fn run(identity: Identity, args: &Args) -> anyhow::Result<()> {
-    args.tls.check()?;
     let daemon = Daemon::start(identity, &args.daemon)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -91,12 +90,14 @@ async fn alone(mut daemon: Daemon, args: &Args) -> anyhow::Result<()> {
     commands::register(&mut registry, &commands, &status);
     daemon.serve(registry)?;
 
-    let northbound = Client::new(nb_remotes, Config::all(Arc::new(nb::schema())));
+    let tls = args.tls.tls()?;
+    let config = Config::all(Arc::new(nb::schema()));
+    let northbound = Client::with_tls(nb_remotes, config, tls.clone());
     let mut config = Config::all(Arc::new(sb::schema()));
     if !options.paused {
         config = config.with_lock(LOCK);
     }
-    let southbound = Client::new(sb_remotes, config);
+    let southbound = Client::with_tls(sb_remotes, config, tls);
     let driver = driver::Driver::new(
         source::Source::Remote(northbound),
         source::Source::Remote(southbound),

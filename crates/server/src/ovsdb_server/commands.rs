@@ -39,7 +39,7 @@ pub(super) fn register(
         Databases::Fixed => {
             registry.not_supported(&["ovsdb-server/add-db", "ovsdb-server/remove-db"]);
         }
-        Databases::ComeAndGo => that_add_and_remove(registry, handle),
+        Databases::ComeAndGo => that_add_and_remove(registry, handle, remotes),
     }
 }
 
@@ -123,16 +123,16 @@ fn of_replication(registry: &mut Registry) {
     });
 }
 
-fn that_add_and_remove(registry: &mut Registry, handle: &Handle) {
+fn that_add_and_remove(registry: &mut Registry, handle: &Handle, remotes: &Remotes) {
     // Relative names are within the folder in which the process was started.
     let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/"));
-    let server = handle.clone();
+    let (server, tls) = (handle.clone(), remotes.tls());
     registry.register("ovsdb-server/add-db", "DB", 1, 1, move |args| {
-        let (server, file) = (server.clone(), folder.join(&args[0]));
+        let (server, tls, file) = (server.clone(), tls.clone(), folder.join(&args[0]));
         let source = Source::of_argument(&args[0]);
         async move {
             done(match source {
-                Some(Ok(source)) => relay::start(server.inputs(), source).await,
+                Some(Ok(source)) => relay::start(server.inputs(), source, tls).await,
                 Some(Err(error)) => Err(error.into()),
                 None => add(&server, &file).await,
             })

@@ -1,14 +1,14 @@
 //! Remotes that a database names: `db:DATABASE,TABLE,COLUMN` (`ovsdb(7)`, "Database Remotes").
 //!
 //! The column holds addresses, or refers to rows of a table with a column `target`, one remote each. Such
-//! rows may also have `inactivity_probe`, in milliseconds, and are told `is_connected` and `status`.
+//! rows may also have `inactivity_probe` and `max_backoff`, in milliseconds, `role` and `read_only`; they are told
+//! `is_connected` and `status`.
 //!
 //! Invariant: once a change is durable the remotes are those of the database; one that cannot be used is a
 //! line in the log and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ovsdb::operation::Condition;
 use ovsdb::{Atom, Datum, Operation, RowChange, Str, Uuid};
@@ -16,9 +16,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use transport::ovsdb::Event;
 
-use super::plan::{FollowError, Plan, Target, Wish};
-use super::remotes::Remote;
-use crate::core::Inputs;
+use super::plan::{FollowError, Plan, Target};
+use super::remotes::{Ground, Remote};
+use crate::connection::Terms;
 use crate::{Handle, Subscription};
 
 /// How often the rows of remotes are told how they are, if that has changed.
@@ -38,16 +38,14 @@ impl Followed {
     pub(super) async fn start(
         text: &str,
         handle: Handle,
-        inputs: Inputs,
-        run: &Path,
+        ground: Ground,
     ) -> Result<Self, FollowError> {
         let (database, plan) = Plan::find(text, &handle).await?;
         let gone = || FollowError::Database(text.to_owned(), database.to_string());
         let subscription = handle.subscribe(&database, None).await.ok_or_else(gone)?;
         let follower = Follower {
             plan,
-            inputs,
-            run: run.to_owned(),
+            ground,
             named: HashMap::new(),
             targets: HashMap::new(),
             running: BTreeMap::new(),
@@ -71,14 +69,13 @@ impl Followed {
 
 struct Follower {
     plan: Plan,
-    inputs: Inputs,
-    run: PathBuf,
+    ground: Ground,
     /// What the column holds, by row.
     named: HashMap<Uuid, Vec<Atom>>,
     /// The rows that can be referred to.
     targets: HashMap<Uuid, Target>,
-    /// The remotes by address, with the wish that they were started for.
-    running: BTreeMap<Str, (Wish, Option<Remote>)>,
+    /// The remotes by address, with the terms that they were started for.
+    running: BTreeMap<Str, (Terms, Option<Remote>)>,
     /// What rows were told last.
     told: HashMap<Uuid, (bool, Datum)>,
 }
@@ -135,21 +132,21 @@ impl Follower {
     }
 
     /// The remotes that the database asks for now.
-    fn wanted(&self) -> BTreeMap<Str, Wish> {
+    fn wanted(&self) -> BTreeMap<Str, Terms> {
         let atoms = self.named.values().flatten();
         let wanted = atoms.filter_map(|atom| match atom {
-            Atom::String(address) => Some((address.clone(), Wish::default())),
+            Atom::String(address) => Some((address.clone(), Terms::default())),
             Atom::Uuid(uuid) => {
                 let target = self.targets.get(uuid)?;
-                Some((target.address.clone(), target.wish))
+                Some((target.address.clone(), target.terms.clone()))
             }
             _ => None,
         });
-        let mut all: BTreeMap<Str, Wish> = BTreeMap::new();
-        for (address, wish) in wanted {
-            // Of two rows with one address the one that asks for more counts.
-            let known = all.entry(address).or_insert(wish);
-            *known = wish.max(*known);
+        let mut all: BTreeMap<Str, Terms> = BTreeMap::new();
+        for (address, terms) in wanted {
+            // Of two rows with one address the one that gives less counts.
+            let known = all.entry(address).or_default();
+            *known = terms.max(std::mem::take(known));
         }
         all
     }
@@ -160,7 +157,7 @@ impl Follower {
         let over: Vec<Str> = self
             .running
             .iter()
-            .filter(|(address, (wish, _))| wanted.get(*address) != Some(wish))
+            .filter(|(address, (terms, _))| wanted.get(*address) != Some(terms))
             .map(|(address, _)| address.clone())
             .collect();
         for address in over {
@@ -168,25 +165,16 @@ impl Follower {
                 remote.close().await;
             }
         }
-        for (address, wish) in wanted {
+        for (address, terms) in wanted {
             if self.running.contains_key(&address) {
                 continue;
             }
-            let started = self.start_one(&address, wish).await;
+            let started = Remote::start(&address, &self.ground, terms.clone()).await;
             if let Err(error) = &started {
                 tracing::warn!(target: "ovsdb_jsonrpc_server", "{error:#}");
             }
-            self.running.insert(address, (wish, started.ok()));
+            self.running.insert(address, (terms, started.ok()));
         }
-    }
-
-    async fn start_one(&self, address: &str, wish: Wish) -> anyhow::Result<Remote> {
-        if let Some(absent) = wish.absent {
-            anyhow::bail!(
-                "{address}: not served, because its row asks for it: not supported: {absent}"
-            );
-        }
-        Remote::start(address, &self.inputs, &self.run, wish.probe).await
     }
 
     /// Writes to the rows how their remotes are, where that has changed.
@@ -235,10 +223,22 @@ fn replace<T>(map: &mut HashMap<Uuid, T>, uuid: Uuid, value: Option<T>) {
     }
 }
 
+/// What a row is told, in the words of `ovsdb-server(1)`.
 fn status(remote: &Remote) -> Datum {
     let port = remote.port().map(|port| ("bound_port", port.to_string()));
-    let state = remote.state().map(|state| ("state", state.to_owned()));
     let count = remote.connections();
     let count = (count > 1).then(|| ("n_connections", count.to_string()));
-    Datum::map(port.into_iter().chain(state).chain(count))
+    let seconds = |since: Instant| since.elapsed().as_secs().to_string();
+    let active = remote.active().map(|active| {
+        let connected = active.connected.map(seconds);
+        let disconnected = active.disconnected.map(seconds);
+        [
+            Some(("state", active.state.to_owned())),
+            connected.map(|since| ("sec_since_connect", since)),
+            disconnected.map(|since| ("sec_since_disconnect", since)),
+            active.last_error.map(|error| ("last_error", error)),
+        ]
+    });
+    let active = active.into_iter().flatten().flatten();
+    Datum::map(port.into_iter().chain(count).chain(active))
 }

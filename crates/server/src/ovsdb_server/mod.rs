@@ -7,6 +7,7 @@
 //!
 //! Invariant: the process is ready only when it listens at every remote that it was started with.
 
+mod certificates;
 mod commands;
 mod from_database;
 mod plan;
@@ -32,7 +33,8 @@ pub struct OvsdbServerArgs {
     /// servers: relay:DB:REMOTE[,REMOTE]...
     #[arg(value_name = "DATABASE")]
     pub databases: Vec<PathBuf>,
-    /// Where to listen (punix:FILE, ptcp:PORT or ptcp:PORT:HOST), what to connect to (unix:FILE, tcp:HOST:PORT), or
+    /// Where to listen (punix:FILE, ptcp:PORT[:HOST], pssl:PORT[:HOST]), what to connect to (unix:FILE,
+    /// tcp:HOST:PORT, ssl:HOST:PORT), or
     /// the column that says so (db:DATABASE,TABLE,COLUMN); can be repeated.
     #[arg(long, value_name = "REMOTE")]
     pub remote: Vec<String>,
@@ -43,7 +45,7 @@ pub struct OvsdbServerArgs {
     /// What stock has beyond this.
     pub absent: AbsentArgs,
     #[command(flatten)]
-    /// Certificates; the form db:DATABASE,TABLE,COLUMN is accepted, as long as no remote asks for TLS.
+    /// Certificates; db:DATABASE,TABLE,COLUMN in place of a value is where in a database it is.
     pub tls: TlsArgs,
     #[command(flatten)]
     /// How to run as a daemon.
@@ -110,7 +112,6 @@ impl AbsentArgs {
 /// line cannot be listened at.
 pub fn run(identity: Identity, args: &OvsdbServerArgs) -> anyhow::Result<()> {
     args.absent.check()?;
-    args.tls.check()?;
     let daemon = Daemon::start(identity, &args.daemon)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -122,7 +123,7 @@ async fn serve(mut daemon: Daemon, args: &OvsdbServerArgs) -> anyhow::Result<()>
     let shutdown = daemon.shutdown();
     let (sources, files) = split(&args.databases, &daemon.dirs().run)?;
     let core = open_files(files, args.no_dbs || !sources.is_empty())?;
-    let service = Service::start(core, &daemon.dirs().run, &[]).await?;
+    let service = Service::start(core, &daemon.dirs().run, &[], &args.tls).await?;
     for source in sources {
         service.relay(source).await?;
     }

@@ -1,7 +1,6 @@
 //! Where in a database the addresses of remotes are: the meaning of `db:DATABASE,TABLE,COLUMN`.
 //!
-//! Invariant: a row that asks for protection that is not there (a role, or read-only access) has no address:
-//! nobody is served with more rights than it says.
+//! Invariant: nobody is served with more rights than the row says.
 
 use std::time::Duration;
 
@@ -9,6 +8,10 @@ use ovsdb::schema::Constraint;
 use ovsdb::{Atom, AtomicType, DatabaseSchema, Row, Str};
 
 use crate::Handle;
+use crate::connection::Terms;
+
+/// The least delay that `max_backoff` can ask for, as its schema has it.
+const LEAST_BACKOFF: Duration = Duration::from_millis(1000);
 
 /// Why a text names no remotes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +45,7 @@ pub(super) struct Rows {
     pub(super) table: Str,
     target: usize,
     probe: Option<usize>,
+    max_backoff: Option<usize>,
     role: Option<usize>,
     read_only: Option<usize>,
     /// Whether rows are told how their remotes are.
@@ -101,6 +105,7 @@ impl Rows {
             table: table.clone(),
             target: is("target", AtomicType::String)?,
             probe: is("inactivity_probe", AtomicType::Integer),
+            max_backoff: is("max_backoff", AtomicType::Integer),
             role: is("role", AtomicType::String),
             read_only: is("read_only", AtomicType::Boolean),
             told: is("is_connected", AtomicType::Boolean).is_some()
@@ -114,19 +119,20 @@ impl Rows {
     pub(super) fn target(&self, row: &Row) -> Target {
         let one = |at: Option<usize>| row[at?].as_one();
         let address = one(Some(self.target)).and_then(Atom::as_str);
-        let probe = one(self.probe).and_then(Atom::as_integer);
+        let millis = |at: Option<usize>| {
+            let ms = one(at).and_then(Atom::as_integer)?;
+            Some(Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
+        };
         let role = one(self.role).and_then(Atom::as_str);
         let read_only = one(self.read_only).and_then(Atom::as_boolean);
-        let absent = if role.is_some_and(|role| !role.is_empty()) {
-            Some("role")
-        } else {
-            (read_only == Some(true)).then_some("read_only")
-        };
         Target {
             address: address.cloned().unwrap_or_default(),
-            wish: Wish {
-                probe: probe.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(0))),
-                absent,
+            terms: Terms {
+                read_only: read_only == Some(true),
+                role: role.cloned().unwrap_or_default(),
+                probe: millis(self.probe),
+                // Zero would be to try without a pause.
+                max_backoff: millis(self.max_backoff).map(|it| it.max(LEAST_BACKOFF)),
             },
         }
     }
@@ -136,16 +142,7 @@ impl Rows {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) address: Str,
-    pub(super) wish: Wish,
-}
-
-/// How a remote is to be; the greater wish asks for more protection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Wish {
-    /// A protection that it asks for and that is not there.
-    pub(super) absent: Option<&'static str>,
-    /// After how long silent clients are probed, if not after the default.
-    pub(super) probe: Option<Duration>,
+    pub(super) terms: Terms,
 }
 
 #[cfg(test)]
@@ -161,6 +158,7 @@ mod tests {
             "n":{"type":"integer"}}},
         "Connection":{"columns":{"target":{"type":"string"},
             "inactivity_probe":{"type":{"key":"integer","min":0,"max":1}},
+            "max_backoff":{"type":{"key":"integer","min":0,"max":1}},
             "role":{"type":"string"},"read_only":{"type":"boolean"},
             "is_connected":{"type":"boolean"},
             "status":{"type":{"key":"string","value":"string","min":0,"max":"unlimited"}}}},
@@ -184,20 +182,34 @@ mod tests {
     #[test]
     fn nobody_gets_more_rights_than_the_row_says() {
         let rows = plan("Root", "rows").unwrap().rows.unwrap();
-        let wish = |probe: Datum, role: &str, read_only: bool| {
-            let columns = ["ptcp:1".into(), probe, role.into(), read_only.into()];
+        let terms = |probe: Datum, backoff: Datum, role: &str, read_only: bool| {
+            let columns = [
+                "ptcp:1".into(),
+                probe,
+                backoff,
+                role.into(),
+                read_only.into(),
+            ];
             let rest = [false.into(), Datum::EMPTY_MAP];
             let target = rows.target(&columns.into_iter().chain(rest).collect());
             assert_eq!(target.address, "ptcp:1");
-            (target.wish.probe, target.wish.absent)
+            target.terms
         };
-        assert_eq!(wish(Datum::EMPTY_SET, "", false), (None, None));
-        let probe = Some(Duration::from_millis(5000));
-        assert_eq!(wish(5000.into(), "", false), (probe, None));
-        assert_eq!(
-            wish(0.into(), "x", false),
-            (Some(Duration::ZERO), Some("role"))
-        );
-        assert_eq!(wish(Datum::EMPTY_SET, "", true), (None, Some("read_only")));
+        let plain = terms(Datum::EMPTY_SET, Datum::EMPTY_SET, "", false);
+        assert_eq!(plain, Terms::default());
+        let full = terms(5000.into(), 3000.into(), "x", true);
+        let expected = Terms {
+            read_only: true,
+            role: "x".into(),
+            probe: Some(Duration::from_millis(5000)),
+            max_backoff: Some(Duration::from_millis(3000)),
+        };
+        assert_eq!(full, expected);
+        let quick = terms(0.into(), 0.into(), "", false);
+        assert_eq!(quick.probe, Some(Duration::ZERO));
+        assert_eq!(quick.max_backoff, Some(LEAST_BACKOFF));
+        // Of two rows with one address.
+        assert!(terms(Datum::EMPTY_SET, Datum::EMPTY_SET, "", true) > quick);
+        assert!(terms(Datum::EMPTY_SET, Datum::EMPTY_SET, "x", false) > quick);
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex as StateMutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -14,18 +14,26 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use transport::reconnect::Reconnect;
 use transport::stream::error_text;
-use transport::{Connection, Listener};
+use transport::{Connection, Listener, Tls};
 
 use super::from_database::Followed;
 use crate::Handle;
-use crate::connection::{Clients, accept};
+use crate::connection::{Clients, Terms, accept};
 use crate::core::Inputs;
 
 /// All remotes, by the text that asked for them.
 pub(super) struct Remotes {
-    inputs: Inputs,
-    run: PathBuf,
+    ground: Ground,
     entries: Mutex<BTreeMap<String, Entry>>,
+}
+
+/// What every remote stands on.
+#[derive(Debug, Clone)]
+pub(super) struct Ground {
+    pub(super) inputs: Inputs,
+    /// The folder of sockets with relative names.
+    run: PathBuf,
+    tls: Tls,
 }
 
 enum Entry {
@@ -35,12 +43,17 @@ enum Entry {
 
 impl Remotes {
     /// None yet. Relative names of sockets are within `run`.
-    pub(super) fn new(inputs: Inputs, run: &Path) -> Self {
+    pub(super) fn new(inputs: Inputs, run: &Path, tls: Tls) -> Self {
+        let run = run.to_owned();
         Self {
-            inputs,
-            run: run.to_owned(),
+            ground: Ground { inputs, run, tls },
             entries: Mutex::default(),
         }
+    }
+
+    /// The certificates of all.
+    pub(super) fn tls(&self) -> Tls {
+        self.ground.tls.clone()
     }
 
     /// Adds the remote that `text` means; one that is there already stays as it is.
@@ -53,10 +66,10 @@ impl Remotes {
             return Ok(());
         }
         let entry = if text.starts_with("db:") {
-            let handle = Handle::new(self.inputs.clone());
-            Entry::Followed(Followed::start(text, handle, self.inputs.clone(), &self.run).await?)
+            let handle = Handle::new(self.ground.inputs.clone());
+            Entry::Followed(Followed::start(text, handle, self.ground.clone()).await?)
         } else {
-            Entry::One(Remote::start(text, &self.inputs, &self.run, None).await?)
+            Entry::One(Remote::start(text, &self.ground, Terms::default()).await?)
         };
         entries.insert(text.to_owned(), entry);
         Ok(())
@@ -100,39 +113,53 @@ impl Entry {
 pub(super) struct Remote {
     clients: Clients,
     port: Option<u16>,
-    active: Option<Arc<AtomicBool>>,
+    /// How it is with one that connects.
+    active: Option<Arc<StateMutex<Active>>>,
     task: JoinHandle<()>,
     /// Its end is the end of the remote.
     alive: watch::Sender<()>,
 }
 
+/// How it is with a remote that connects.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Active {
+    /// The word of `status:state`.
+    pub(super) state: &'static str,
+    /// When the last connection began and when it ended.
+    pub(super) connected: Option<Instant>,
+    pub(super) disconnected: Option<Instant>,
+    pub(super) last_error: Option<String>,
+}
+
 impl Remote {
-    /// Listens or begins to connect. Clients that are silent are probed after `probe`, or after a default.
+    /// Listens or begins to connect.
     ///
     /// # Errors
     /// What is wrong with the text, or why it cannot be listened there.
-    pub(super) async fn start(
-        text: &str,
-        inputs: &Inputs,
-        run: &Path,
-        probe: Option<Duration>,
-    ) -> anyhow::Result<Self> {
-        let remote = text.parse::<transport::Remote>()?.within(run);
+    pub(super) async fn start(text: &str, ground: &Ground, terms: Terms) -> anyhow::Result<Self> {
+        let remote = text.parse::<transport::Remote>()?.within(&ground.run);
         let (alive, ended) = watch::channel(());
-        let clients = Clients::new(inputs.clone(), &remote, probe, ended);
+        let max_backoff = terms.max_backoff;
+        let clients = Clients::new(ground.inputs.clone(), &remote, terms, ended);
         let (port, active, task) = if remote.is_passive() {
-            let listener = Listener::bind(&remote)
+            let listener = Listener::bind(&remote, &ground.tls)
                 .await
                 .with_context(|| format!("cannot listen at {text}"))?;
             let port = listener.port();
             (port, None, tokio::spawn(accept(listener, clients.clone())))
         } else {
-            if matches!(remote, transport::Remote::Ssl(..)) {
-                anyhow::bail!("{text}: not supported: ssl");
-            }
-            let active = Arc::new(AtomicBool::new(false));
-            let task = connect(remote, clients.clone(), Arc::clone(&active));
-            (None, Some(active), tokio::spawn(task))
+            let active = Arc::new(StateMutex::new(Active {
+                state: "CONNECTING",
+                ..Active::default()
+            }));
+            let connecting = Connecting {
+                remote,
+                tls: ground.tls.clone(),
+                clients: clients.clone(),
+                max_backoff,
+                active: Arc::clone(&active),
+            };
+            (None, Some(active), tokio::spawn(connecting.run()))
         };
         Ok(Self {
             clients,
@@ -153,10 +180,15 @@ impl Remote {
         self.port
     }
 
-    /// The word of `status:state` for a remote that connects.
-    pub(super) fn state(&self) -> Option<&'static str> {
-        let active = self.active.as_ref()?.load(Ordering::Relaxed);
-        Some(if active { "ACTIVE" } else { "BACKOFF" })
+    /// How it is with a remote that connects.
+    pub(super) fn active(&self) -> Option<Active> {
+        let active = self.active.as_ref()?;
+        Some(
+            active
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone(),
+        )
     }
 
     /// Ends the remote and its connections.
@@ -169,33 +201,57 @@ impl Remote {
 }
 
 /// Connects to a client that listens, again and again.
-async fn connect(remote: transport::Remote, clients: Clients, active: Arc<AtomicBool>) {
-    let mut reconnect = Reconnect::new(1);
-    loop {
-        let attempt = tokio::select! {
-            attempt = Connection::connect(&remote) => attempt,
-            () = clients.ended() => return,
-        };
-        match attempt {
-            Ok(connection) => {
-                tracing::info!(target: "reconnect", "{remote}: connected");
-                reconnect.connected(Instant::now());
-                active.store(true, Ordering::Relaxed);
-                clients.serve(connection).await;
-                active.store(false, Ordering::Relaxed);
-                tracing::info!(target: "reconnect", "{remote}: connection closed");
+struct Connecting {
+    remote: transport::Remote,
+    tls: Tls,
+    clients: Clients,
+    max_backoff: Option<Duration>,
+    active: Arc<StateMutex<Active>>,
+}
+
+impl Connecting {
+    async fn run(self) {
+        let remote = &self.remote;
+        let mut reconnect = Reconnect::new(1);
+        loop {
+            self.note(|it| it.state = "CONNECTING");
+            let attempt = tokio::select! {
+                attempt = Connection::connect(remote, &self.tls) => attempt,
+                () = self.clients.ended() => return,
+            };
+            match attempt {
+                Ok(connection) => {
+                    tracing::info!(target: "reconnect", "{remote}: connected");
+                    reconnect.connected(Instant::now());
+                    self.note(|it| {
+                        it.state = "ACTIVE";
+                        it.connected = Some(Instant::now());
+                    });
+                    self.clients.serve(connection).await;
+                    self.note(|it| it.disconnected = Some(Instant::now()));
+                    tracing::info!(target: "reconnect", "{remote}: connection closed");
+                }
+                Err(error) => {
+                    let error = error_text(&error);
+                    if reconnect.is_hopeless() {
+                        tracing::debug!(target: "reconnect", "{remote}: connection attempt failed ({error})");
+                    } else {
+                        tracing::info!(target: "reconnect", "{remote}: connection attempt failed ({error})");
+                    }
+                    self.note(|it| it.last_error = Some(error));
+                }
             }
-            Err(error) if reconnect.is_hopeless() => {
-                tracing::debug!(target: "reconnect", "{remote}: connection attempt failed ({})", error_text(&error));
-            }
-            Err(error) => {
-                tracing::info!(target: "reconnect", "{remote}: connection attempt failed ({})", error_text(&error));
+            let delay = reconnect.failed(Instant::now());
+            let delay = self.max_backoff.map_or(delay, |most| delay.min(most));
+            self.note(|it| it.state = "BACKOFF");
+            tokio::select! {
+                () = tokio::time::sleep(delay) => {}
+                () = self.clients.ended() => return,
             }
         }
-        let delay = reconnect.failed(Instant::now());
-        tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            () = clients.ended() => return,
-        }
+    }
+
+    fn note(&self, what: impl FnOnce(&mut Active)) {
+        what(&mut self.active.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use daemon::unixctl::Registry;
 use tokio::task::JoinHandle;
 
+use super::certificates::Certificates;
 use super::commands;
 use super::remotes::Remotes;
-use crate::Handle;
 use crate::core::Core;
 use crate::relay::{self, Source};
+use crate::{Handle, TlsArgs};
 
 /// Whether commands may change which databases are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) enum Databases {
 pub(crate) struct Service {
     handle: Handle,
     remotes: Arc<Remotes>,
+    /// Keeps them as the databases say.
+    certificates: Certificates,
     core: JoinHandle<()>,
 }
 
@@ -32,12 +35,20 @@ impl Service {
     /// Starts the databases, and serves them at `remotes`.
     ///
     /// # Errors
-    /// When one of the remotes cannot be used.
-    pub(crate) async fn start(core: Core, run: &Path, remotes: &[String]) -> anyhow::Result<Self> {
+    /// When one of the remotes, or what is said about certificates, cannot be used.
+    pub(crate) async fn start(
+        core: Core,
+        run: &Path,
+        remotes: &[String],
+        tls: &TlsArgs,
+    ) -> anyhow::Result<Self> {
         let (inputs, core) = core.start();
+        let handle = Handle::new(inputs.clone());
+        let certificates = Certificates::start(tls, &handle).await?;
         let service = Self {
-            handle: Handle::new(inputs.clone()),
-            remotes: Arc::new(Remotes::new(inputs, run)),
+            remotes: Arc::new(Remotes::new(inputs, run, certificates.tls())),
+            handle,
+            certificates,
             core,
         };
         service.listen(remotes).await?;
@@ -49,7 +60,7 @@ impl Service {
     /// # Errors
     /// When a database of that name is served already.
     pub(crate) async fn relay(&self, source: Source) -> anyhow::Result<()> {
-        relay::start(self.handle.inputs(), source).await
+        relay::start(self.handle.inputs(), source, self.certificates.tls()).await
     }
 
     /// Serves at more remotes.
@@ -76,6 +87,7 @@ impl Service {
     /// Closes all remotes, and ends when the logs hold everything.
     pub(crate) async fn stop(self) {
         self.remotes.close().await;
+        self.certificates.stop();
         // Ends the core, whose log threads write out what they have.
         self.core.abort();
         let _ = self.core.await;

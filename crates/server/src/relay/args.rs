@@ -20,7 +20,7 @@ pub struct RelayArgs {
     #[arg(long, required = true, value_name = "REMOTE")]
     pub remote: Vec<String>,
     #[command(flatten)]
-    /// Certificates.
+    /// Certificates, for servers and remotes with ssl: and pssl:.
     pub tls: TlsArgs,
     #[command(flatten)]
     /// How to run as a daemon.
@@ -32,7 +32,6 @@ pub struct RelayArgs {
 /// # Errors
 /// When the daemon cannot start, two relays are of one database, or an address cannot be listened at.
 pub fn run_relay(identity: Identity, args: &RelayArgs) -> anyhow::Result<()> {
-    args.tls.check()?;
     let daemon = Daemon::start(identity, &args.daemon)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -43,7 +42,7 @@ pub fn run_relay(identity: Identity, args: &RelayArgs) -> anyhow::Result<()> {
 async fn serve(mut daemon: Daemon, args: &RelayArgs) -> anyhow::Result<()> {
     let shutdown = daemon.shutdown();
     let run = daemon.dirs().run.clone();
-    let service = Service::start(Core::new(Limits::default()), &run, &[]).await?;
+    let service = Service::start(Core::new(Limits::default()), &run, &[], &args.tls).await?;
     for source in &args.sources {
         service.relay(source.clone().within(&run)).await?;
     }

@@ -15,6 +15,7 @@ use ovsdb::client::Config;
 use ovsdb::server::{DatabaseId, Forward};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use transport::Tls;
 use transport::ovsdb::{Forwarder, Mirror, MirrorEvent};
 
 pub use args::{RelayArgs, run_relay};
@@ -30,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(5);
 ///
 /// # Errors
 /// When a database of that name is served already, or the name is none.
-pub(crate) async fn start(inputs: &Inputs, source: Source) -> anyhow::Result<()> {
+pub(crate) async fn start(inputs: &Inputs, source: Source, tls: Tls) -> anyhow::Result<()> {
     let config = Config::mirror(&source.database)?;
     let (forwards, queue) = mpsc::unbounded_channel();
     let (reply, added) = oneshot::channel();
@@ -45,7 +46,7 @@ pub(crate) async fn start(inputs: &Inputs, source: Source) -> anyhow::Result<()>
         .map_err(|_| anyhow::anyhow!("the server is ending"))?;
     let id = added.await.map_err(ended)??;
     tracing::info!(target: "relay", "{source}: added");
-    let mirror = Mirror::new(source.remotes, config);
+    let mirror = Mirror::with_tls(source.remotes, config, tls);
     let forwarder = mirror.forwarder();
     let follow = tokio::spawn(follow(mirror, id, inputs.clone()));
     tokio::spawn(async move {

@@ -15,7 +15,7 @@ use ::openflow::{Group, Port};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::Remote;
+use crate::{Remote, Tls};
 
 /// How many requests wait for the task, and how many events for the program.
 const QUEUE: usize = 64;
@@ -86,9 +86,15 @@ impl Client {
     /// Connects to a switch. Call it inside a runtime.
     #[must_use]
     pub fn new(remote: Remote, config: Config) -> Self {
+        Self::with_tls(remote, config, Tls::default())
+    }
+
+    /// The same with certificates, for an address with `ssl:`.
+    #[must_use]
+    pub fn with_tls(remote: Remote, config: Config, tls: Tls) -> Self {
         let (event_sender, events) = mpsc::channel(QUEUE);
         let (requests, request_receiver) = mpsc::channel(QUEUE);
-        let task = task::Task::new(remote, config, event_sender, request_receiver);
+        let task = task::Task::new((remote, tls), config, event_sender, request_receiver);
         Self {
             events,
             handle: Handle { requests },

@@ -11,9 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Error, Event, Request, Result};
-use crate::Remote;
 use crate::reconnect::Reconnect;
 use crate::stream::{Connection, error_text};
+use crate::{Remote, Tls};
 
 /// How long an attempt to connect, the greeting included, may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,6 +39,7 @@ enum Ended {
 
 pub(super) struct Task {
     remote: Remote,
+    tls: Tls,
     config: Config,
     reconnect: Reconnect,
     queue: VecDeque<Event>,
@@ -56,7 +57,7 @@ struct Live {
 
 impl Task {
     pub(super) fn new(
-        remote: Remote,
+        (remote, tls): (Remote, Tls),
         config: Config,
         events: mpsc::Sender<Event>,
         requests: mpsc::Receiver<Request>,
@@ -64,6 +65,7 @@ impl Task {
         let reconnect = Reconnect::new(1);
         Self {
             remote,
+            tls,
             config,
             reconnect,
             queue: VecDeque::new(),
@@ -80,7 +82,8 @@ impl Task {
             if !quiet {
                 tracing::info!(target: "rconn", "{remote}: connecting...");
             }
-            let attempt = tokio::time::timeout(CONNECT_TIMEOUT, Connection::connect(&remote));
+            let attempt =
+                tokio::time::timeout(CONNECT_TIMEOUT, Connection::connect(&remote, &self.tls));
             let attempt = match attempt.await {
                 Ok(result) => result,
                 Err(_) => Err(io::ErrorKind::TimedOut.into()),
@@ -181,10 +184,11 @@ impl Task {
                         // The farewell is a courtesy; the switch may have gone already.
                         let farewell = live.session.poll_transmit().unwrap_or_default();
                         let _ = writer.write_all(&farewell).await;
+                        let _ = writer.flush().await;
                         return error.into();
                     }
                 }
-                written = writer.write_buf(&mut output), if output.has_remaining() => {
+                written = writer.send(&mut output), if output.has_remaining() || writer.holds() => {
                     if let Err(error) = written {
                         return Ended::Io(error);
                     }

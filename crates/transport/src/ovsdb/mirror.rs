@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::task::{Addresses, Task};
 use super::{Happening, QUEUE, Request};
-use crate::Remote;
+use crate::{Remote, Tls};
 
 /// What a mirror tells.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,10 +49,16 @@ impl Mirror {
     /// [`Config::mirror`]. Call it inside a runtime.
     #[must_use]
     pub fn new(remotes: Vec<Remote>, config: Config) -> Self {
+        Self::with_tls(remotes, config, Tls::default())
+    }
+
+    /// The same with certificates, for addresses with `ssl:`.
+    #[must_use]
+    pub fn with_tls(remotes: Vec<Remote>, config: Config, tls: Tls) -> Self {
         let (event_sender, events) = mpsc::channel(QUEUE);
         let (requests, request_receiver) = mpsc::channel(QUEUE);
         let task = Task::new(
-            Addresses::by_lot(remotes),
+            Addresses::by_lot(remotes).with_tls(tls),
             config,
             event_sender,
             request_receiver,

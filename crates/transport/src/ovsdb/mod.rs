@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 
 pub use mirror::{Forwarder, Mirror, MirrorEvent};
 
-use crate::Remote;
+use crate::{Remote, Tls};
 use commit::Build;
 use task::Addresses;
 
@@ -99,6 +99,12 @@ impl Client {
     #[must_use]
     pub fn in_order(remotes: Vec<Remote>, config: Config) -> Self {
         Self::start(Addresses::in_order(remotes), config)
+    }
+
+    /// As [`Client::new`] with certificates, for addresses with `ssl:`.
+    #[must_use]
+    pub fn with_tls(remotes: Vec<Remote>, config: Config, tls: Tls) -> Self {
+        Self::start(Addresses::by_lot(remotes).with_tls(tls), config)
     }
 
     fn start(addresses: Addresses, config: Config) -> Self {

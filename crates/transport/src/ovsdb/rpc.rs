@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::stream::error_text;
-use crate::{Connection, Remote};
+use crate::{Connection, Remote, Tls};
 
 /// The longest message that is taken, in bytes.
 const LONGEST: usize = 1 << 30;
@@ -101,9 +101,20 @@ impl Rpc {
     /// # Panics
     /// When there are no remotes.
     pub async fn connect(remotes: &[Remote]) -> Result<Self, RpcError> {
+        Self::connect_with(remotes, &Tls::default()).await
+    }
+
+    /// The same with certificates, for addresses with `ssl:`.
+    ///
+    /// # Errors
+    /// Why the last one did not.
+    ///
+    /// # Panics
+    /// When there are no remotes.
+    pub async fn connect_with(remotes: &[Remote], tls: &Tls) -> Result<Self, RpcError> {
         let mut last = None;
         for remote in remotes {
-            match Connection::connect(remote).await {
+            match Connection::connect(remote, tls).await {
                 Ok(connection) => {
                     return Ok(Self {
                         connection,
@@ -239,8 +250,12 @@ impl Rpc {
 
     async fn send(&mut self, message: &Value) -> Result<(), RpcError> {
         let text = message.to_string();
-        let sent = self.connection.writer.write_all(text.as_bytes()).await;
-        sent.map_err(|error| self.ended(&error_text(&error)))
+        let writer = &mut self.connection.writer;
+        let sent = async {
+            writer.write_all(text.as_bytes()).await?;
+            writer.flush().await
+        };
+        sent.await.map_err(|error| self.ended(&error_text(&error)))
     }
 
     fn ended(&self, why: &str) -> RpcError {

@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 use ::ovsdb::DatabaseSchema;
 use ::ovsdb::client::{self, Config, RequestId, Session, SessionError, TransactError};
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::commit::Commit;
 use super::{Happening, QUEUE, Request, TransactResult};
-use crate::Remote;
 use crate::reconnect::Reconnect;
 use crate::stream::{Connection, error_text};
+use crate::{Remote, Tls};
 
 /// How long an attempt to connect may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -68,27 +68,37 @@ pub(super) struct Addresses {
     remotes: Vec<Remote>,
     /// Whether their order is chosen by lot.
     by_lot: bool,
+    /// For addresses with `ssl:`.
+    tls: Tls,
 }
 
 impl Addresses {
-    pub(super) const fn by_lot(remotes: Vec<Remote>) -> Self {
+    pub(super) fn by_lot(remotes: Vec<Remote>) -> Self {
         Self {
             remotes,
             by_lot: true,
+            tls: Tls::default(),
         }
     }
 
-    pub(super) const fn in_order(remotes: Vec<Remote>) -> Self {
+    pub(super) fn in_order(remotes: Vec<Remote>) -> Self {
         Self {
             remotes,
             by_lot: false,
+            tls: Tls::default(),
         }
+    }
+
+    /// The same with certificates.
+    pub(super) fn with_tls(self, tls: Tls) -> Self {
+        Self { tls, ..self }
     }
 }
 
 pub(super) struct Task {
     remotes: Vec<Remote>,
     by_lot: bool,
+    tls: Tls,
     reconnect: Reconnect,
     session: Session,
     waiting: HashMap<RequestId, Waiting>,
@@ -112,11 +122,16 @@ impl Task {
         schema: watch::Sender<Option<Arc<DatabaseSchema>>>,
         connected: Arc<AtomicBool>,
     ) -> Self {
-        let Addresses { remotes, by_lot } = addresses;
+        let Addresses {
+            remotes,
+            by_lot,
+            tls,
+        } = addresses;
         Self {
             reconnect: Reconnect::new(remotes.len()),
             remotes: ordered(remotes, by_lot),
             by_lot,
+            tls,
             session: Session::new(config),
             waiting: HashMap::new(),
             again: Vec::new(),
@@ -186,7 +201,8 @@ impl Task {
     /// Connects, and serves requests meanwhile. Nothing when the addresses changed.
     async fn connect(&mut self, remote: &Remote) -> io::Result<Option<Connection>> {
         let events = self.events.clone();
-        let attempt = tokio::time::timeout(CONNECT_TIMEOUT, Connection::connect(remote));
+        let tls = self.tls.clone();
+        let attempt = tokio::time::timeout(CONNECT_TIMEOUT, Connection::connect(remote, &tls));
         tokio::pin!(attempt);
         loop {
             tokio::select! {
@@ -308,7 +324,7 @@ impl Task {
                     input.clear();
                     input.reserve(READ);
                 }
-                written = writer.write_buf(&mut output), if output.has_remaining() => {
+                written = writer.send(&mut output), if output.has_remaining() || writer.holds() => {
                     if let Err(error) = written {
                         return Ended::Io(error);
                     }
