@@ -828,3 +828,15 @@ fn a_learned_field_of_no_bits_is_kept_as_bytes() {
     assert_eq!(bytes.len(), 0x88);
     check(&bytes);
 }
+
+/// Found by fuzzing: OpenFlow 1.3 has no properties here, so what follows is none either.
+#[test]
+fn a_table_mod_of_an_old_version_has_no_properties() {
+    let bytes = [
+        4, 17, 0, 20, 0, 0, 0x10, 0, 0, 0, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 4,
+    ];
+    if let Ok((xid, message)) = Message::decode(&bytes) {
+        let again = message.encode_as(openflow::Version::V13, xid).unwrap();
+        assert_eq!(Message::decode(&again), Ok((xid, message)));
+    }
+}

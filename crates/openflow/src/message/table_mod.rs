@@ -37,6 +37,10 @@ impl TableConfig {
             config: reader.u32()?,
             ..Self::default()
         };
+        // Properties are an invention of OpenFlow 1.4.
+        if reader.version == Version::V13 {
+            return Ok(out);
+        }
         for property in Properties::new(reader) {
             let (kind, mut value) = property?;
             match (kind, value.len()) {
