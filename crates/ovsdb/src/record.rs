@@ -7,8 +7,7 @@
 //! Invariant: applying the record of a commit to the state before it gives the state after it, ephemeral
 //! columns aside.
 
-use std::sync::Arc;
-
+use bytes::Bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sha1::{Digest, Sha1};
 
@@ -17,7 +16,7 @@ use crate::{ColumnSchema, DatabaseSchema, RowChange, TableSchema, Uuid};
 /// One record, ready to be written.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record {
-    data: Arc<[u8]>,
+    data: Bytes,
     sha1: [u8; 20],
 }
 
@@ -43,10 +42,13 @@ impl Record {
 
     /// A record as it stands in a file, with its newline.
     pub fn from_file(data: &[u8]) -> Self {
-        Self {
-            data: data.into(),
-            sha1: Sha1::digest(data).into(),
-        }
+        Self::from_bytes(Bytes::copy_from_slice(data))
+    }
+
+    /// The same, without a copy.
+    pub(crate) fn from_bytes(data: Bytes) -> Self {
+        let sha1 = Sha1::digest(&data).into();
+        Self { data, sha1 }
     }
 
     /// The record that begins a log.

@@ -9,6 +9,8 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::lock::LockFile;
 use super::{AppendError, Log, LogError, Size, StoreSnapshot, format};
 use crate::{Database, DatabaseSchema, Record, Str};
@@ -92,7 +94,7 @@ impl FileLog {
         let mut file = file.map_err(error("cannot open"))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(error("cannot read"))?;
-        let (database, end, torn) = read_all(path, &bytes)?;
+        let (database, end, torn) = read_all(path, &bytes.into())?;
         if torn.is_some() {
             file.set_len(end)
                 .map_err(error("cannot cut the damaged end off"))?;
@@ -234,7 +236,7 @@ impl Log for FileLog {
 /// # Errors
 /// As [`FileLog::open`], except that the file may be in use.
 pub fn read_database(path: &Path) -> Result<(Database, Option<TornTail>), LogError> {
-    let (database, _, torn) = read_all(path, &read_file(path)?)?;
+    let (database, _, torn) = read_all(path, &read_file(path)?.into())?;
     Ok((database, torn))
 }
 
@@ -278,7 +280,7 @@ fn create_file(path: &Path, bytes: &[u8]) -> Result<(LockFile, File), LogError> 
 }
 
 /// Reads every record; gives the state, the end of the last whole record and what is wrong after it.
-fn read_all(path: &Path, bytes: &[u8]) -> Result<(Database, u64, Option<TornTail>), LogError> {
+fn read_all(path: &Path, bytes: &Bytes) -> Result<(Database, u64, Option<TornTail>), LogError> {
     let not_a_database = |reason: String| LogError::NotADatabase {
         path: path.to_owned(),
         reason,
@@ -305,7 +307,7 @@ fn read_all(path: &Path, bytes: &[u8]) -> Result<(Database, u64, Option<TornTail
             Ok(Some((data, length))) => {
                 let offset = end as u64;
                 database
-                    .replay(&Record::from_file(data))
+                    .replay(&Record::from_bytes(bytes.slice_ref(data)))
                     .map_err(|source| LogError::Record {
                         path: path.to_owned(),
                         offset,
