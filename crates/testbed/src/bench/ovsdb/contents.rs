@@ -249,7 +249,7 @@ impl Contents {
             );
             table.row(Kind::CommonFlow, flow, format_args!(
                 r#""logical_dp_group":["uuid","{}"],"pipeline":"{pipeline}","table_id":{table_id},"priority":{},"match":"{}","actions":"next;","external_ids":["map",[["source","northd.c:{}"],["stage-name","{stage}"]]]"#,
-                uuid(Kind::Group, group), 100 + flow, if flow % 3 == 0 { "1" } else { "ct.est && ct_mark.blocked == 0" }, 5000 + flow));
+                uuid(Kind::Group, group), 100 + flow, if flow.is_multiple_of(3) { "1" } else { "ct.est && ct_mark.blocked == 0" }, 5000 + flow));
         }
     }
 
