@@ -52,6 +52,8 @@ enum Command {
     Demo(demo::Args),
     /// Serve the databases, and compile the Northbound into the Southbound.
     Server(server::ServerArgs),
+    /// Serve copies of databases that other servers have, for many readers.
+    Relay(server::RelayArgs),
     /// Compile the Northbound of other servers into their Southbound; also as `ovn-northd`.
     Northd(server::northd::Args),
     /// Program this host as the Southbound says; also as `ovn-controller`.
@@ -84,6 +86,7 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Pcap(args) => block_on(trace::captured::run(args)),
         Command::Demo(args) => demo::run(&args),
         Command::Server(args) => roles::server(&args),
+        Command::Relay(args) => roles::relay(&args),
         Command::Northd(args) => roles::northd("heddle-northd", &args),
         Command::Agent(args) => roles::agent("heddle-agent", &args),
     }

@@ -85,6 +85,11 @@ pub(crate) fn server(args: &server::ServerArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+pub(crate) fn relay(args: &server::RelayArgs) -> anyhow::Result<ExitCode> {
+    server::run_relay(Identity::ovn("heddle-relay", VERSION), args)?;
+    Ok(ExitCode::SUCCESS)
+}
+
 pub(crate) fn northd(name: &str, args: &server::northd::Args) -> anyhow::Result<ExitCode> {
     server::northd::run(Identity::ovn(name, VERSION), args)?;
     Ok(ExitCode::SUCCESS)

@@ -60,6 +60,8 @@ impl World {
         let mut relay = Server::new(Uuid::from_u128(2), Limits::default());
         let mirror = relay.add_mirror("D").unwrap();
         let client = relay.connect();
+        ask(&mut relay, client, "set_db_change_aware", &json!([true]));
+        told(&mut relay, client);
         Self {
             source,
             at_source: None,

@@ -116,6 +116,7 @@ fn open_databases(
     } else {
         open_files(&mut core, daemon, args)?;
     }
+    core.fix_schemas();
     // Clients make these when they are missing. Two that do so at once would be in each other's way, so
     // nobody gets to see a database without.
     core.ensure_row(nb::NAME, nb::NbGlobal::NAME);

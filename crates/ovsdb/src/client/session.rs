@@ -1,8 +1,7 @@
 //! The session of a client: one after another of its connections.
 //!
-//! A connection begins with the row about the database in `_Server` (see [`super::service`]), which has the
-//! schema too; a server that has no `_Server` is asked for the schema. Then comes the monitor, and with its
-//! reply the session is live. When the server cancels the monitor, because the schema changes, all of that
+//! A connection begins with the row about the database in `_Server` (see [`super::service`]), if the server has
+//! that. Then comes the schema, then the monitor, and with its reply the session is live. When the server cancels the monitor, because the schema changes, all of that
 //! begins again on the same connection.
 
 mod incoming;

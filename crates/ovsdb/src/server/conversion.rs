@@ -46,6 +46,21 @@ impl Server {
         environment: &Environment<'_>,
     ) -> Result<(), Error> {
         let hosted = &mut self.databases[database.0];
+        if self.fixed_schemas {
+            // Whatever the order of the columns.
+            let same = |a: &DatabaseSchema, b: &DatabaseSchema| {
+                serde_json::to_value(a).ok() == serde_json::to_value(b).ok()
+            };
+            if same(hosted.database.schema(), schema) {
+                self.send(
+                    session,
+                    super::methods::reply_text(&id, &serde_json::json!({})),
+                );
+                return Ok(());
+            }
+            let text = "the schema of this database is a part of the program that serves it";
+            return Err(Error::new(ErrorKind::NotSupported, text));
+        }
         if hosted.mirror.is_some() {
             let text =
                 "a relay keeps no log to convert; convert the database at the relay's source";

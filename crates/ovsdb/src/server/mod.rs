@@ -169,6 +169,8 @@ pub struct Server {
     /// Of the sessions that may not do everything.
     rights: FxHashMap<SessionId, Rights>,
     next_session: u64,
+    /// Whether the schemas are a part of the program.
+    fixed_schemas: bool,
     next_ticket: u64,
     commits: VecDeque<StagedCommit>,
     conversions: VecDeque<StagedConversion>,
@@ -195,6 +197,7 @@ impl Server {
             sessions: FxHashMap::default(),
             rights: FxHashMap::default(),
             next_session: 0,
+            fixed_schemas: false,
             next_ticket: 0,
             commits: VecDeque::new(),
             conversions: VecDeque::new(),
@@ -207,6 +210,11 @@ impl Server {
         server.host(Hosted::new(Database::new(self_database::schema()), false));
         server.announce(DatabaseId(0));
         server
+    }
+
+    /// From now on no database can be converted: something relies on their schemas.
+    pub const fn fix_schemas(&mut self) {
+        self.fixed_schemas = true;
     }
 
     /// Serves a database, whose state so far is durable. A second one of the same name takes the place of

@@ -255,6 +255,11 @@ impl Core {
         self.server.share_locks();
     }
 
+    /// From now on no database can be converted, because parts of this process know their schemas.
+    pub(crate) const fn fix_schemas(&mut self) {
+        self.server.fix_schemas();
+    }
+
     /// Serves a database whose log holds its state.
     pub(crate) fn add(
         &mut self,

@@ -69,16 +69,16 @@ impl Session {
         if let Some(service) = &mut self.service {
             service.apply(updates)?;
         }
-        self.judge().map(drop)
+        self.judge()
     }
 
-    /// The schema of the database as text, if the server will do.
-    fn judge(&mut self) -> Result<Option<&str>, SessionError> {
+    /// Whether the server will do.
+    fn judge(&mut self) -> Result<(), SessionError> {
         let Some(service) = &self.service else {
-            return Ok(None);
+            return Ok(());
         };
         let judged = service.judge(self.config.leader_only, &mut self.seen);
-        judged.map(Some).map_err(|why| SessionError::Unsuitable {
+        judged.map_err(|why| SessionError::Unsuitable {
             database: self.config.schema.name.clone(),
             why,
         })
@@ -164,10 +164,8 @@ impl Session {
                 let mut service = Service::default();
                 service.apply(result)?;
                 self.service = Some(service);
-                let schema = self.judge()?.map(DatabaseSchema::from_json_text);
-                if let Some(schema) = schema {
-                    self.ask_for_rows(schema?);
-                }
+                self.judge()?;
+                self.ask_for_schema();
             }
             // One without `_Server`: of version 2.8 or before, or another implementation.
             (Pending::Service, None) => self.ask_for_schema(),
