@@ -17,7 +17,7 @@ use super::changes::Change;
 /// Which switch.
 #[derive(clap::Args)]
 pub(crate) struct SwitchArgs {
-    /// The switch: unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT, or the name of a bridge of this host.
+    /// The switch: unix:PATH, tcp:HOST:PORT, or the name of a bridge of this host.
     switch: String,
     /// Give up after this many seconds without a connection.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
@@ -25,6 +25,8 @@ pub(crate) struct SwitchArgs {
     /// Speak only these versions, as in OpenFlow13,OpenFlow15.
     #[arg(short = 'O', long = "protocols", value_name = "VERSIONS", value_delimiter = ',', value_parser = version)]
     versions: Vec<Version>,
+    #[command(flatten)]
+    tls: transport::TlsArgs,
 }
 
 /// A version by the name that Open vSwitch uses.
@@ -56,7 +58,12 @@ impl SwitchArgs {
         };
         let remote: Remote = address.parse().with_context(|| name.clone())?;
         if remote.is_passive() {
-            bail!("{name} is a place to listen; name one to connect to, unix:, tcp: or ssl:");
+            bail!("{name} is a place to listen; name one to connect to, unix: or tcp:");
+        }
+        if matches!(remote, Remote::Ssl(..)) {
+            bail!(
+                "not supported: {name}; heddle of has no options for certificates; use unix: or tcp:"
+            );
         }
         Ok(remote)
     }
@@ -69,7 +76,7 @@ impl SwitchArgs {
             config.versions = rest.iter().fold(first, |all, version| all.and(*version));
         }
         let versions = config.versions;
-        let mut client = Client::new(self.remote()?, config);
+        let mut client = Client::with_tls(self.remote()?, config, self.tls.tls()?);
         let connected = async {
             while let Some(event) = client.next().await {
                 if event == Event::Connected {
