@@ -48,7 +48,7 @@ pub struct Config {
     /// Whether of a cluster only the leader will do: what it shows is the newest there is.
     pub leader_only: bool,
     /// Whether the schema is the server's, whatever that is: all tables, all columns, all rows.
-    pub(super) mirror: bool,
+    pub mirror: bool,
 }
 
 impl Config {
