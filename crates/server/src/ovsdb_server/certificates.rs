@@ -55,7 +55,15 @@ impl Certificates {
             let value = flag.of(&mut plain).filter(|value| value.starts_with("db:"));
             let Some(text) = value else { continue };
             flag.set(&mut plain, None);
-            let (database, plan) = Plan::find(&text, handle).await?;
+            let (database, plan) = match Plan::find(&text, handle).await {
+                Ok(found) => found,
+                // Stock scripts name the database of a relay too, which has no rows yet.
+                Err(error @ FollowError::Database(..)) => {
+                    tracing::warn!(target: "stream_ssl", "{error}; that flag has no effect");
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
             let column = Column {
                 flag,
                 table: plan.table,
