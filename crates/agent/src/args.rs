@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use daemon::DaemonArgs;
+use transport::TlsArgs;
 
 /// Programs Open vSwitch on this host as the Southbound says.
 #[derive(Clone, Debug, clap::Parser)]
@@ -17,21 +18,9 @@ pub struct Args {
     /// Accepted for compatibility.
     #[arg(long, hide = true)]
     pub enable_dummy_vif_plug: bool,
-    /// Not supported yet.
-    #[arg(short = 'p', long, value_name = "FILE", hide = true)]
-    pub private_key: Option<String>,
-    /// Not supported yet.
-    #[arg(short = 'c', long, value_name = "FILE", hide = true)]
-    pub certificate: Option<String>,
-    /// Not supported yet.
-    #[arg(short = 'C', long, value_name = "FILE", hide = true)]
-    pub ca_cert: Option<String>,
-    /// Not supported yet.
-    #[arg(long, value_name = "FILE", hide = true)]
-    pub bootstrap_ca_cert: Option<String>,
-    /// Not supported yet.
-    #[arg(long, value_name = "FILE", hide = true)]
-    pub peer_ca_cert: Option<String>,
+    /// Certificates, for a Southbound at ssl:.
+    #[command(flatten)]
+    pub tls: TlsArgs,
     /// Print version information and exit.
     #[arg(short = 'V', long)]
     pub version: bool,
@@ -41,19 +30,6 @@ pub struct Args {
 }
 
 impl Args {
-    /// Whether one of the flags asks for TLS, which is not there yet.
-    pub fn asks_for_tls(&self) -> bool {
-        [
-            &self.private_key,
-            &self.certificate,
-            &self.ca_cert,
-            &self.bootstrap_ca_cert,
-            &self.peer_ca_cert,
-        ]
-        .iter()
-        .any(|flag| flag.is_some())
-    }
-
     /// The remote of the local database.
     pub fn database(&self, rundir: &Path) -> String {
         let default = || format!("unix:{}", rundir.join("db.sock").display());

@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use daemon::{Daemon, Dirs, Family, Identity, Reason};
 use model::{Str, sb, vswitch};
 use openflow::Message;
 use ovsdb::Operation;
 use ovsdb::client::{Config, Monitor, TransactError};
 use tokio::sync::mpsc;
-use transport::Remote;
 use transport::ovsdb::{Client, Event as ClientEvent};
+use transport::{Remote, Tls};
 
 use crate::args::Args;
 use crate::control::{self, Asked, Question};
@@ -26,11 +26,8 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// Runs the agent until it is told to end. `identity` says what the process is called.
 ///
 /// # Errors
-/// When the daemon cannot start, or a flag is not supported.
+/// When the daemon cannot start, or a flag cannot be used.
 pub fn run(identity: Identity, args: &Args) -> Result<()> {
-    if args.asks_for_tls() {
-        return Err(anyhow!("not supported: ssl"));
-    }
     let mut daemon = Daemon::start(identity, &args.daemon)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -49,10 +46,12 @@ async fn serve(args: &Args, daemon: &mut Daemon) -> Result<()> {
     let remotes = Remote::parse_list(&database).with_context(|| database.clone())?;
     let (registry, questions) = control::registry();
     daemon.serve(registry)?;
+    let tls = args.tls.tls()?;
     let mut agent = Agent {
         core: Core::new(args.chassis.as_deref(), &hostname()),
         rundir,
-        ovs: Client::new(remotes, vswitch_config()),
+        ovs: Client::with_tls(remotes, vswitch_config(), tls.clone()),
+        tls,
         sb: None,
         switch: None,
         replies: mpsc::channel(4),
@@ -108,19 +107,17 @@ fn vswitch_config() -> Config {
             &["name", "type", "options", "external_ids", "ofport"],
         ),
     ];
-    Config {
-        tables,
-        ..Config::all(vswitch::schema().into())
-    }
+    let mut config = Config::all(vswitch::schema().into());
+    config.tables = tables;
+    config
 }
 
 fn southbound_config(probe_ms: u64) -> Config {
     let tables = physical::Fact::TABLES.into_iter().chain(Southbound::TABLES);
     let probe_interval = (probe_ms > 0).then(|| Duration::from_millis(probe_ms));
-    Config {
-        probe_interval,
-        ..Config::of_tables(sb::schema().into(), tables)
-    }
+    let mut config = Config::of_tables(sb::schema().into(), tables);
+    config.probe_interval = probe_interval;
+    config
 }
 
 type Done = (Database, Result<(), String>);
@@ -128,6 +125,7 @@ type Done = (Database, Result<(), String>);
 struct Agent {
     core: Core,
     rundir: std::path::PathBuf,
+    tls: Tls,
     ovs: Client,
     sb: Option<Client>,
     switch: Option<Switch>,
@@ -260,7 +258,11 @@ impl Agent {
                 Some(client) => client.handle().set_remotes(remotes).await,
                 None => {
                     let probe = self.core.probe_interval();
-                    self.sb = Some(Client::new(remotes, southbound_config(probe)));
+                    self.sb = Some(Client::with_tls(
+                        remotes,
+                        southbound_config(probe),
+                        self.tls.clone(),
+                    ));
                 }
             },
             Err(error) => tracing::error!(target: "main", "ovn-remote {remote}: {error}"),

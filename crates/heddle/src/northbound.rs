@@ -13,12 +13,14 @@ use crate::tables::Tables;
 /// Where the database is.
 #[derive(clap::Args, Clone)]
 pub(crate) struct DbArgs {
-    /// The Northbound database: unix:PATH or tcp:HOST:PORT, several with commas between.
+    /// The Northbound database: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, several with commas between.
     #[arg(long, value_name = "REMOTE", env = "OVN_NB_DB")]
     db: Option<String>,
     /// Give up after this many seconds without a connection.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     timeout: u64,
+    #[command(flatten)]
+    tls: transport::TlsArgs,
 }
 
 /// The Northbound, with the rows of some tables.
@@ -31,7 +33,8 @@ impl Northbound {
     pub(crate) async fn connect(args: &DbArgs, tables: &[&str]) -> anyhow::Result<Self> {
         let db = args.db.clone().unwrap_or_else(default_remote);
         let limit = Duration::from_secs(args.timeout);
-        let tables = Tables::connect("--db", &db, limit, nb::schema(), tables).await?;
+        let tls = args.tls.tls()?;
+        let tables = Tables::connect("--db", &db, limit, nb::schema(), tables, tls).await?;
         Ok(Self { tables })
     }
 

@@ -9,8 +9,8 @@ use model::Table;
 use ovsdb::client::Config;
 use ovsdb::{DatabaseSchema, Row, Str, Uuid};
 use tokio::time::timeout;
-use transport::Remote;
 use transport::ovsdb::{Client, Event};
+use transport::{Remote, Tls};
 
 /// Rows of some tables, kept up to date while events are taken.
 pub(crate) struct Tables {
@@ -27,14 +27,17 @@ impl Tables {
         limit: Duration,
         schema: DatabaseSchema,
         tables: &[&str],
+        tls: Tls,
     ) -> anyhow::Result<Self> {
         let remotes = Remote::parse_list(db).with_context(|| flag.to_owned())?;
         if let Some(passive) = remotes.iter().find(|remote| remote.is_passive()) {
-            bail!("{flag}: {passive} is a place to listen; name one to connect to, unix: or tcp:");
+            bail!(
+                "{flag}: {passive} is a place to listen; name one to connect to, unix:, tcp: or ssl:"
+            );
         }
         let config = Config::of_tables(Arc::new(schema), tables.iter().copied());
         let mut this = Self {
-            client: Client::new(remotes, config),
+            client: Client::with_tls(remotes, config, tls),
             rows: HashMap::new(),
             db: db.to_owned(),
         };

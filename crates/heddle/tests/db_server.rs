@@ -90,12 +90,11 @@ fn what_is_absent_is_named() {
             &["--sync-from=tcp:127.0.0.1:1"][..],
             "not supported: --sync-from",
         ),
+        (&["--ssl-protocols=SSLv3"], "not supported: SSLv3"),
         (
-            &["--private-key=/x", "--certificate=/y"],
-            "not supported: ssl",
+            &["--private-key=db:Open_vSwitch,SSL,x"],
+            "has no column \"x\"",
         ),
-        (&["--remote=pssl:0:127.0.0.1"], "not supported: ssl"),
-        (&["--remote=ssl:127.0.0.1:1"], "not supported: ssl"),
         (
             &["--remote=db:Open_vSwitch,Open_vSwitch,x"],
             "has no column \"x\"",
@@ -253,9 +252,20 @@ fn heddle_server_follows_connections() {
     set("read-write");
     sandbox.wait("the socket", exists);
     sandbox.run("ovn-sbctl", &[&format!("--db={}", &target[1..]), "show"]);
-    // Rights that cannot be enforced are not given at all.
     set("read-only");
-    sandbox.wait("its end", || !exists());
+    let more = format!("--db={}", &target[1..]);
+    sandbox.wait("its end", || {
+        let write = [
+            "--timeout=10",
+            "--may-exist",
+            "chassis-add",
+            "hv1",
+            "geneve",
+            "1.1.1.1",
+        ];
+        let (_, _, error) = sandbox.all("ovn-sbctl", &[&[more.as_str()], &write[..]].concat());
+        error.contains("read only mode")
+    });
     set("read-write");
     sandbox.wait("the socket", exists);
     sandbox.run("ovn-sbctl", &[&sb, "del-connection"]);

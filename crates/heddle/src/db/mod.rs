@@ -17,13 +17,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// Arguments of `heddle db`.
 #[derive(clap::Args)]
 #[command(
-    after_help = "A TARGET is a database file, or a server: unix:FILE or tcp:HOST:PORT, several with commas between.
+    after_help = "A TARGET is a database file, or a server: unix:FILE, tcp:HOST:PORT or ssl:HOST:PORT, several with commas between.
+Flags for TLS stand before the command.
 Exit status: 0 done; 1 it failed, or an operation of a transaction did; 2 wrong usage; 3 check found a fault."
 )]
 pub(crate) struct Args {
     /// Give up after this many seconds.
     #[arg(short = 't', long, global = true, value_name = "SECONDS")]
     timeout: Option<u64>,
+    #[command(flatten)]
+    tls: transport::TlsArgs,
     #[command(subcommand)]
     command: Command,
 }
@@ -67,7 +70,7 @@ enum Command {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let work = dispatch(args.command);
+    let work = source::TLS.scope(args.tls.tls()?, dispatch(args.command));
     match args.timeout {
         None => work.await,
         Some(seconds) => tokio::time::timeout(Duration::from_secs(seconds), work)

@@ -9,8 +9,13 @@ use anyhow::{Context, bail};
 use ovsdb::log::read_database;
 use ovsdb::{Database, DatabaseSchema, Record};
 use serde_json::{Map, Value, json};
-use transport::Remote;
 use transport::ovsdb::rpc::Rpc;
+use transport::{Remote, Tls};
+
+tokio::task_local! {
+    /// The certificates of this run of the program.
+    pub(super) static TLS: Tls;
+}
 
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -48,8 +53,10 @@ impl FromStr for Server {
     fn from_str(text: &str) -> Result<Self, String> {
         let remotes = Remote::parse_list(text).map_err(|error| error.to_string())?;
         match remotes.iter().find(|remote| remote.is_passive()) {
-            Some(passive) => Err(format!("{passive} is a place to listen; use unix: or tcp:")),
-            None if remotes.is_empty() => Err("no address; use unix: or tcp:".to_owned()),
+            Some(passive) => Err(format!(
+                "{passive} is a place to listen; use unix:, tcp: or ssl:"
+            )),
+            None if remotes.is_empty() => Err("no address; use unix:, tcp: or ssl:".to_owned()),
             None => Ok(Self(remotes)),
         }
     }
@@ -57,7 +64,8 @@ impl FromStr for Server {
 
 impl Server {
     pub(super) async fn connect(&self) -> anyhow::Result<Rpc> {
-        match tokio::time::timeout(CONNECT, Rpc::connect(&self.0)).await {
+        let tls = TLS.try_with(Clone::clone).unwrap_or_default();
+        match tokio::time::timeout(CONNECT, Rpc::connect_with(&self.0, &tls)).await {
             Ok(connected) => Ok(connected?),
             Err(_) => bail!("{}: no connection within {CONNECT:?}", self.0[0]),
         }

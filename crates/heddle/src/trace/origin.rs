@@ -46,7 +46,8 @@ impl Origins {
             nb::LoadBalancer::NAME,
             nb::Qos::NAME,
         ];
-        match Tables::connect("--nb-db", &db, limit, nb::schema(), &wanted).await {
+        let tls = transport::Tls::default();
+        match Tables::connect("--nb-db", &db, limit, nb::schema(), &wanted, tls).await {
             Ok(tables) => Self::read(&tables),
             Err(error) => {
                 tracing::warn!("names of the Northbound are left out: {error:#}");

@@ -49,7 +49,8 @@ impl Source {
             sb::LoadBalancer::NAME,
         ];
         let db = args.db.clone().unwrap_or_else(default_remote);
-        let tables = Tables::connect("--db", &db, args.limit(), sb::schema(), &wanted).await?;
+        let (limit, tls) = (args.limit(), transport::Tls::default());
+        let tables = Tables::connect("--db", &db, limit, sb::schema(), &wanted, tls).await?;
         Ok(Self { tables })
     }
 
