@@ -1,5 +1,7 @@
 //! TLS and roles beside stock programs, with certificates of the real `ovs-pki`.
 
+#![allow(clippy::unwrap_used)] // These are tests, though not marked so.
+
 mod support;
 
 use std::io::{Read, Write};

@@ -141,7 +141,7 @@ async fn strangers_and_the_expired_are_refused() {
     let (pki, other) = (Pki::new("ca"), Pki::new("other"));
     let server = Tls::new(pki.issue("server", |_| {}));
     let expired = pki.issue("expired", |it| {
-        it.not_after = rcgen::date_time_ymd(2020, 1, 1)
+        it.not_after = rcgen::date_time_ymd(2020, 1, 1);
     });
     let error = talk(&server, &Tls::new(expired)).await.unwrap_err();
     assert!(error.contains("has expired"), "{error}");

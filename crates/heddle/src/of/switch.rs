@@ -17,7 +17,7 @@ use super::changes::Change;
 /// Which switch.
 #[derive(clap::Args)]
 pub(crate) struct SwitchArgs {
-    /// The switch: unix:PATH, tcp:HOST:PORT, or the name of a bridge of this host.
+    /// The switch: unix:PATH, tcp:HOST:PORT, ssl:HOST:PORT, or the name of a bridge of this host.
     switch: String,
     /// Give up after this many seconds without a connection.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
@@ -58,12 +58,7 @@ impl SwitchArgs {
         };
         let remote: Remote = address.parse().with_context(|| name.clone())?;
         if remote.is_passive() {
-            bail!("{name} is a place to listen; name one to connect to, unix: or tcp:");
-        }
-        if matches!(remote, Remote::Ssl(..)) {
-            bail!(
-                "not supported: {name}; heddle of has no options for certificates; use unix: or tcp:"
-            );
+            bail!("{name} is a place to listen; name one to connect to, unix:, tcp: or ssl:");
         }
         Ok(remote)
     }

@@ -19,7 +19,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// What files look like from outside: a change of one is a change of this.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Stamp(Vec<Option<(u64, u64, u64, i64, i64, i64, i64)>>);
+pub(super) struct Stamp(Vec<Option<[i128; 7]>>);
 
 impl Stamp {
     pub(super) fn of(options: &Options) -> Self {
@@ -35,15 +35,15 @@ impl Stamp {
         ];
         let stamp = |path: &PathBuf| {
             let it = std::fs::metadata(path).ok()?;
-            Some((
-                it.dev(),
-                it.ino(),
-                it.size(),
-                it.mtime(),
-                it.mtime_nsec(),
-                it.ctime(),
-                it.ctime_nsec(),
-            ))
+            Some([
+                it.dev().into(),
+                it.ino().into(),
+                it.size().into(),
+                it.mtime().into(),
+                it.mtime_nsec().into(),
+                it.ctime().into(),
+                it.ctime_nsec().into(),
+            ])
         };
         Self(files.iter().map(|path| stamp((*path)?)).collect())
     }
@@ -61,13 +61,12 @@ pub(super) struct Loaded {
 
 /// Reads everything.
 pub(super) fn load(options: &Options) -> Result<Loaded, TlsError> {
-    let missing = TlsError::Missing;
     let key = options.private_key.as_deref();
-    let key = key.ok_or(missing("private key", "--private-key"))?;
+    let key = key.ok_or(TlsError::Missing("private key", "--private-key"))?;
     let certificate = options.certificate.as_deref();
-    let certificate = certificate.ok_or(missing("certificate", "--certificate"))?;
+    let certificate = certificate.ok_or(TlsError::Missing("certificate", "--certificate"))?;
     let authority = options.authority.as_ref();
-    let authority = authority.ok_or(missing("authority to trust", "--ca-cert"))?;
+    let authority = authority.ok_or(TlsError::Missing("authority to trust", "--ca-cert"))?;
 
     let mut chain = certificates(certificate)?;
     if let Some(path) = &options.peer_ca_cert {

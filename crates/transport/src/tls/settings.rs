@@ -232,7 +232,7 @@ fn old(text: &str) -> Result<Vec<&'static str>, SettingsError> {
             "-" => chosen.retain(|name| !found.contains(name)),
             "+" => {
                 let moved = |name: &&str| found.contains(name);
-                let last: Vec<_> = chosen.iter().copied().filter(|it| moved(&it)).collect();
+                let last: Vec<_> = chosen.iter().copied().filter(moved).collect();
                 chosen.retain(|name| !found.contains(name));
                 chosen.extend(last);
             }
