@@ -160,7 +160,7 @@ fn errors_name_object_reason_and_remedy() {
         }
     }
     let error = sandbox.db_fails(2, &["monitor", "ptcp:6640", "Host"]);
-    assert!(error.contains("use unix: or tcp:"), "{error}");
+    assert!(error.contains("use unix:, tcp: or ssl:"), "{error}");
     let error = sandbox.db_fails(1, &["-t", "1", "wait", &server, "Nosuch", "added"]);
     assert!(error.contains("--timeout"), "{error}");
 }
