@@ -67,6 +67,15 @@ impl Versions {
     /// All that this crate speaks.
     pub const ALL: Self = Self(0b1111);
 
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// Whether there is none in the set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// One version alone.
     #[must_use]
     pub const fn only(version: Version) -> Self {

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use openflow::message::PortDesc;
 use openflow::message::multipart::MultipartRequest;
-use openflow::session::{Config, Reply, RequestError};
+use openflow::message::{EncodeError, PortDesc};
+use openflow::session::{BundleError, Config, Reply, RequestError, SendError};
 use openflow::{Message, Parser, Port, Version, Versions};
 use tokio::time::timeout;
 use transport::Remote;
@@ -134,7 +134,7 @@ impl Switch {
 
     /// Asks. `what` is what is asked for, for messages.
     pub(super) async fn ask(&self, question: Message, what: &str) -> anyhow::Result<Reply> {
-        let reply = self.handle.ask(question).await;
+        let reply = self.handle.ask(question).await.map_err(with_remedy);
         reply.with_context(|| format!("{}: {what}", self.name))
     }
 
@@ -159,7 +159,9 @@ impl Switch {
             Err(Error::Request(RequestError::Refused(error))) => {
                 bail!("{}: {what} was refused: {error}", self.name)
             }
-            done => done.with_context(|| format!("{}: {what}", self.name)),
+            done => done
+                .map_err(with_remedy)
+                .with_context(|| format!("{}: {what}", self.name)),
         }
     }
 
@@ -186,7 +188,30 @@ impl Switch {
                 };
                 bail!("{}: nothing was changed: {refused}", self.name)
             }
-            Err(error) => Err(error).with_context(|| self.name.clone()),
+            Err(Error::BundleSend(BundleError::Message { index, error })) => {
+                let said = said.get(index).map_or("a change", String::as_str);
+                let error = with_remedy(SendError::Encode(error).into());
+                Err(error).with_context(|| format!("{}: nothing was changed: {said}", self.name))
+            }
+            Err(error) => Err(with_remedy(error)).with_context(|| self.name.clone()),
         }
+    }
+}
+
+/// The error, and which flag helps if the version that is spoken cannot say something.
+fn with_remedy(error: Error) -> anyhow::Error {
+    let others = match &error {
+        Error::Send(SendError::Encode(error))
+        | Error::BundleSend(
+            BundleError::Send(SendError::Encode(error)) | BundleError::Message { error, .. },
+        ) => match error {
+            EncodeError::Unsayable { others, .. } => others.iter().next_back(),
+            EncodeError::TooLong(_) => None,
+        },
+        _ => None,
+    };
+    match others {
+        Some(version) => anyhow::anyhow!("{error}: use -O {version}"),
+        None => error.into(),
     }
 }

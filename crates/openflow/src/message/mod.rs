@@ -53,7 +53,7 @@ pub use status::{RequestForward, RoleStatus, TableStatus};
 pub use table_mod::{TableConfig, TableMod};
 
 use crate::error::{Error, Result};
-use crate::version::Version;
+use crate::version::{Version, Versions};
 use crate::wire::{Reader, Writer};
 use crate::{NICIRA, ONF};
 
@@ -289,13 +289,23 @@ pub enum EncodeError {
     #[error(transparent)]
     TooLong(#[from] TooLong),
     /// The version has no words for it, or for something in it.
-    #[error("{version} cannot say {what}; another version can")]
+    #[error("{version} cannot say {what}{}", remedy(*.others))]
     Unsayable {
         /// What it cannot say.
         what: &'static str,
         /// The version.
         version: Version,
+        /// The versions that can say the message.
+        others: Versions,
     },
+}
+
+fn remedy(others: Versions) -> String {
+    if others.is_empty() {
+        "; no version can say all of it".to_owned()
+    } else {
+        format!("; {others} can")
+    }
 }
 
 impl Message {
@@ -340,12 +350,26 @@ impl Message {
         *out = writer.into_bytes();
         let length = out.len() - start;
         let result = match unsayable {
-            Some(what) => Err(EncodeError::Unsayable { what, version }),
+            Some(what) => Err(EncodeError::Unsayable {
+                what,
+                version,
+                others: self.versions(),
+            }),
             None if length > usize::from(u16::MAX) => Err(TooLong { length }.into()),
             None => return Ok(()),
         };
         out.truncate(start);
         result
+    }
+
+    /// The versions that can say the message.
+    fn versions(&self) -> Versions {
+        let can = Version::ALL.into_iter().filter(|version| {
+            let mut writer = Writer::behind(Vec::new(), *version);
+            self.write_whole(&mut writer, 0);
+            writer.first_unsayable().is_none()
+        });
+        can.fold(Versions::NONE, Versions::and)
     }
 
     fn write_whole(&self, out: &mut Writer, xid: u32) {

@@ -197,7 +197,7 @@ fn openflow_10_has_no_bundles_and_says_so() {
     assert!(matches!(error, BundleError::Send(_)), "{error}");
     assert_eq!(
         error.to_string(),
-        "OpenFlow10 cannot say BundleControl; another version can"
+        "OpenFlow10 cannot say BundleControl; OpenFlow13, OpenFlow14, OpenFlow15 can"
     );
     assert_eq!(pair.session.output_len(), 0);
 }
