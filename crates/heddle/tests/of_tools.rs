@@ -440,6 +440,14 @@ fn flows_groups_meters_and_ports_change() {
         &switch,
         &["mod-port", "SWITCH", "p2", "flood", "-O", "OpenFlow10"],
     );
+    let error = bad(
+        &switch,
+        &["add-flow", "SWITCH", "actions=drop", "-O", "OpenFlow10"],
+    );
+    assert!(
+        error.contains("OpenFlow10 cannot say") && error.contains("-O OpenFlow15"),
+        "{error}"
+    );
     let error = bad(&switch, &["mod-port", "SWITCH", "p2", "sideways"]);
     assert!(error.contains("sideways: no such action"), "{error}");
     let error = bad(&switch, &["mod-port", "SWITCH", "p9", "up"]);

@@ -139,3 +139,51 @@ fn failures_say_what_to_do() {
     assert_eq!(code, Some(1));
     assert!(error.contains("unix:nowhere.sock"), "{error}");
 }
+
+#[test]
+fn tools_reach_databases_over_tls() {
+    let mut sandbox = Sandbox::new();
+    // One certificate for everybody, and its own authority.
+    let request =
+        "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -keyout key.pem -out cert.pem";
+    let request: Vec<&str> = request.split(' ').collect();
+    sandbox.run("openssl", &request);
+    let vswitch = "/usr/share/openvswitch/vswitch.ovsschema";
+    sandbox.run("ovsdb-tool", &["create", "v.db", vswitch]);
+    let southbound = "/usr/share/ovn/ovn-sb.ovsschema";
+    sandbox.run("ovsdb-tool", &["create", "sb.db", southbound]);
+    let tls = ["-p", "key.pem", "-c", "cert.pem", "-C", "cert.pem"];
+    let flags = [&["--remote=pssl:0:127.0.0.1"][..], &tls].concat();
+    sandbox.serve(true, "v", &["v.db", "sb.db"], &flags);
+    let log = sandbox.log("v");
+    let (_, port) = log.rsplit_once("listening on port ").expect("a port");
+    let port = port.lines().next().expect("a line").trim();
+    let db = format!("--db=ssl:127.0.0.1:{port}");
+
+    let vs = [&["vs", &*db, "--no-wait"][..], &tls].concat();
+    sandbox.run("heddle", &[&vs[..], &["add-br", "b"]].concat());
+    let listed = sandbox.run("heddle", &[&vs[..], &["list-br"]].concat());
+    assert_eq!(listed, "b\n");
+    // What the database has nothing of is known only after it was read.
+    for (words, answer) in [
+        (&["trace", "nobody", "--to", "10.0.0.1"][..], "nobody"),
+        (&["explain", "0x12"], "no logical flow of the Southbound"),
+    ] {
+        let words = [words, &[&*db], &tls].concat();
+        let (code, _, error) = sandbox.all("heddle", &words);
+        assert!(
+            code == Some(1) && error.contains(answer),
+            "{words:?}: {error}"
+        );
+    }
+    for words in [
+        &["vs", &*db, "show"][..],
+        &["explain", "0x12", &*db, "--timeout=1"],
+    ] {
+        let (code, _, error) = sandbox.all("heddle", words);
+        assert!(
+            code == Some(1) && error.contains("ssl"),
+            "{words:?}: {error}"
+        );
+    }
+}

@@ -46,8 +46,11 @@ impl Origins {
             nb::LoadBalancer::NAME,
             nb::Qos::NAME,
         ];
-        let tls = transport::Tls::default();
-        match Tables::connect("--nb-db", &db, limit, nb::schema(), &wanted, tls).await {
+        let tables = match args.tls.tls() {
+            Ok(tls) => Tables::connect("--nb-db", &db, limit, nb::schema(), &wanted, tls).await,
+            Err(error) => Err(error.into()),
+        };
+        match tables {
             Ok(tables) => Self::read(&tables),
             Err(error) => {
                 tracing::warn!("names of the Northbound are left out: {error:#}");

@@ -10,7 +10,7 @@ use crate::tables::Tables;
 /// Where the databases are.
 #[derive(clap::Args, Clone)]
 pub(crate) struct SourceArgs {
-    /// The Southbound database: unix:PATH or tcp:HOST:PORT, several with commas between.
+    /// The Southbound database: unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT, several with commas between.
     #[arg(long, value_name = "REMOTE", env = "OVN_SB_DB")]
     pub(crate) db: Option<String>,
     /// The Northbound database, to name what a flow is for; without it those names are left out.
@@ -19,6 +19,9 @@ pub(crate) struct SourceArgs {
     /// Give up after this many seconds without a connection.
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     pub(crate) timeout: u64,
+    /// Certificates, for databases at ssl:.
+    #[command(flatten)]
+    pub(crate) tls: transport::TlsArgs,
 }
 
 impl SourceArgs {
@@ -49,7 +52,7 @@ impl Source {
             sb::LoadBalancer::NAME,
         ];
         let db = args.db.clone().unwrap_or_else(default_remote);
-        let (limit, tls) = (args.limit(), transport::Tls::default());
+        let (limit, tls) = (args.limit(), args.tls.tls()?);
         let tables = Tables::connect("--db", &db, limit, sb::schema(), &wanted, tls).await?;
         Ok(Self { tables })
     }

@@ -34,6 +34,8 @@ pub(crate) struct Args {
     all: bool,
     #[command(flatten)]
     assume: super::AssumeArgs,
+    #[command(flatten)]
+    tls: transport::TlsArgs,
     /// Names for people in place of UUIDs, which is the default.
     #[arg(long, overrides_with = "no_friendly_names")]
     friendly_names: bool,
@@ -75,6 +77,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         db: args.db,
         nb_db: None,
         timeout: args.timeout,
+        tls: args.tls,
     };
     let network = Network::new(&Source::connect(&source).await?.rows());
     let (datapath, text) = match args.words.as_slice() {

@@ -49,8 +49,9 @@ const NOT_SET_UP: u8 = 65;
 #[command(
     override_usage = "heddle vs [OPTIONS] [--] COMMAND [ARG...] [-- COMMAND [ARG...]]...",
     after_help = "Several commands with -- between them are one transaction.
-Options: --db=SERVER (unix:FILE, tcp:HOST:PORT; default: this host's), --no-wait, --dry-run, --oneline, --retry,
-  -t/--timeout=SECONDS, -f/--format=table|list|csv|json, -d/--data=string|bare|json, --no-headings, --bare, --json.
+Options: --db=SERVER (unix:FILE, tcp:HOST:PORT, ssl:HOST:PORT; default: this host's), --no-wait, --dry-run, --oneline, --retry,
+  -t/--timeout=SECONDS, -f/--format=table|list|csv|json, -d/--data=string|bare|json, --no-headings, --bare, --json,
+  -p/--private-key, -c/--certificate, -C/--ca-cert, --bootstrap-ca-cert=FILE, --ssl-protocols, --ssl-ciphers=LIST.
 Commands are those of ovs-vsctl(8); heddle vs --commands prints their names.
 Exit status: 0 done; 1 failed, nothing was changed; 2 br-exists: it does not; 65 the switch did not set it up."
 )]
@@ -95,8 +96,10 @@ fn note(text: &str) {
 }
 
 async fn connect(options: &Options) -> anyhow::Result<Rpc> {
+    let tls = options.tls.tls()?;
     loop {
-        let attempt = tokio::time::timeout(CONNECT, Rpc::connect(&options.servers)).await;
+        let attempt = Rpc::connect_with(&options.servers, &tls);
+        let attempt = tokio::time::timeout(CONNECT, attempt).await;
         match attempt {
             Ok(Ok(rpc)) => return Ok(rpc),
             _ if options.retry => tokio::time::sleep(PAUSE).await,

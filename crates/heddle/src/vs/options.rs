@@ -5,13 +5,15 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use ovsdb::tool::tabular::{Format, Layout};
 use ovsdb::tool::text::Style;
-use transport::Remote;
+use transport::{Remote, TlsArgs};
 
 use super::command::Call;
 
 /// What is to be done, and how.
 pub(super) struct Options {
     pub(super) servers: Vec<Remote>,
+    /// Certificates, for servers at ssl:.
+    pub(super) tls: TlsArgs,
     /// Whether to wait until the switch has done it.
     pub(super) wait: bool,
     pub(super) dry_run: bool,
@@ -31,6 +33,14 @@ const WITH_VALUE: &[(&str, &str)] = &[
     ("--timeout", "-t"),
     ("--format", "-f"),
     ("--data", "-d"),
+    ("--private-key", "-p"),
+    ("--certificate", "-c"),
+    ("--ca-cert", "-C"),
+    ("--bootstrap-ca-cert", ""),
+    ("--peer-ca-cert", ""),
+    ("--ssl-protocols", ""),
+    ("--ssl-ciphers", ""),
+    ("--ssl-ciphersuites", ""),
 ];
 const PLAIN: &[&str] = &[
     "--no-wait",
@@ -50,6 +60,7 @@ impl Options {
     pub(super) fn parse(words: &[String]) -> anyhow::Result<Self> {
         let mut options = Self {
             servers: Vec::new(),
+            tls: TlsArgs::default(),
             wait: true,
             dry_run: false,
             oneline: false,
@@ -151,10 +162,10 @@ impl Options {
                 self.servers = Remote::parse_list(value)?;
                 ensure!(
                     !self.servers.is_empty(),
-                    "--db={value}: no address; use unix: or tcp:"
+                    "--db={value}: no address; use unix:, tcp: or ssl:"
                 );
                 if let Some(passive) = self.servers.iter().find(|remote| remote.is_passive()) {
-                    bail!("{passive} is a place to listen; use unix: or tcp:");
+                    bail!("{passive} is a place to listen; use unix:, tcp: or ssl:");
                 }
             }
             "--timeout" => {
@@ -173,6 +184,14 @@ impl Options {
                     _ => bail!("not supported: --format={value}; use table, list, csv or json"),
                 }
             }
+            "--private-key" => self.tls.private_key = Some(value.into()),
+            "--certificate" => self.tls.certificate = Some(value.into()),
+            "--ca-cert" => self.tls.ca_cert = Some(value.into()),
+            "--bootstrap-ca-cert" => self.tls.bootstrap_ca_cert = Some(value.into()),
+            "--peer-ca-cert" => self.tls.peer_ca_cert = Some(value.into()),
+            "--ssl-protocols" => self.tls.ssl_protocols = Some(value.to_owned()),
+            "--ssl-ciphers" => self.tls.ssl_ciphers = Some(value.to_owned()),
+            "--ssl-ciphersuites" => self.tls.ssl_ciphersuites = Some(value.to_owned()),
             _ => {
                 self.layout.style = match value {
                     "string" => Style::String,
