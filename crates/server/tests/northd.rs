@@ -78,34 +78,10 @@ fn the_first_thing_is_a_sync() {
 #[test]
 fn a_stock_agent_comes_first() {
     let mut sandbox = Sandbox::new();
-    let file = sandbox.file("conf.db").display().to_string();
-    let schema = "/usr/share/openvswitch/vswitch.ovsschema";
-    sandbox.run("ovsdb-tool", &["create", &file, schema]);
-    let socket = format!("unix:{file}.sock");
-    let quiet = ["--unixctl=none", "-vconsole:off", "-vsyslog:off"];
-    let remote = format!("--remote=p{socket}");
-    sandbox.start_stock("ovsdb-server", &[&[&file, &*remote][..], &quiet].concat());
-    sandbox.wait("the switch's database", |it| {
-        it.try_run("ovsdb-client", &["list-dbs", &socket]).0
-    });
+    let socket = sandbox.switch_database(&sandbox.sb());
     let db = format!("--db={socket}");
-    sandbox.run("ovs-vsctl", &[&db, "--no-wait", "init"]);
-    let remote = format!("external_ids:ovn-remote={}", sandbox.sb());
-    sandbox.run(
-        "ovs-vsctl",
-        &[
-            &db,
-            "--no-wait",
-            "set",
-            "Open_vSwitch",
-            ".",
-            &remote,
-            "external_ids:system-id=hv1",
-            "external_ids:ovn-encap-type=geneve",
-            "external_ids:ovn-encap-ip=192.0.2.1",
-        ],
-    );
-    sandbox.start_stock("ovn-controller", &[&socket, quiet[1], quiet[2]]);
+    let quiet = ["-vconsole:off", "-vsyslog:off"];
+    sandbox.start_stock("ovn-controller", &[&socket, quiet[0], quiet[1]]);
     sandbox.wait("the agent", |it| {
         it.run("ovs-vsctl", &[&db, "list-br"]).contains("br-int")
     });
@@ -287,10 +263,16 @@ fn a_southbound_that_comes_back_empty_is_filled() {
 }
 
 #[test]
-fn flags_that_are_not_there_say_so() {
-    for flag in ["-p /x", "--ca-cert=/x"] {
-        let mut sandbox = Sandbox::new();
-        let child = sandbox.start(&format!("northd {flag}"));
-        assert!(!sandbox.ended(child));
-    }
+fn flags_that_are_not_there_end_it_and_files_that_are_not_there_are_told_of() {
+    let mut sandbox = Sandbox::new();
+    let child = sandbox.start("northd --no-such-flag");
+    assert!(!sandbox.ended(child));
+    // As the stock one it goes on: the files may come later.
+    let child = sandbox.start(
+        "northd -vconsole:off --log-file --ovnsb-db=ssl:127.0.0.1:9 -p /none/key -c /none/cert -C /none/ca",
+    );
+    sandbox.wait("a line about a file", |it| {
+        it.log("ovn-northd").contains("/none/") && it.log("ovn-northd").contains("cannot be read")
+    });
+    assert!(!sandbox.has_ended(child));
 }

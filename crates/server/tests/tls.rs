@@ -422,3 +422,99 @@ fn the_compiler_reaches_stock_databases_over_tls() {
     ));
     sandbox.line("ovn-nbctl --timeout=30 --wait=sb ls-add sw");
 }
+
+/// What `openssl s_client` gets when it asks a server for its databases: all until the answer or the end.
+fn databases_seen_by(sandbox: &Sandbox, port: &str, flags: &[&str]) -> String {
+    let mut client = sandbox
+        .command("openssl")
+        .args(["s_client", "-quiet", "-connect"])
+        .arg(format!("127.0.0.1:{port}"))
+        .args(flags)
+        .current_dir(sandbox.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let question = b"{\"id\":1,\"method\":\"list_dbs\",\"params\":[]}";
+    // Whoever is refused may have gone already.
+    let _ = client.stdin.as_mut().unwrap().write_all(question);
+    let mut answer = client.stdout.take().unwrap();
+    let (mut text, mut piece) = (Vec::new(), [0; 1024]);
+    while !text.ends_with(b"}") {
+        match answer.read(&mut piece).unwrap() {
+            0 => break,
+            read => text.extend_from_slice(&piece[..read]),
+        }
+    }
+    client.kill().unwrap();
+    client.wait().unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn no_certificate_is_refused_and_each_version_alone_is_spoken() {
+    let mut sandbox = Sandbox::new();
+    let server = {
+        let pki = Pki::new(&sandbox, "pki");
+        pki.issue("server");
+        pki.issue("client");
+        pki.flags("server").join(" ")
+    };
+    sandbox.serve(&format!(
+        "--no-northd --remote=pssl:0:127.0.0.1 --remote=punix:{} {server}",
+        sandbox.file("ovnnb_db.sock").display()
+    ));
+    let port = port(&sandbox, "heddle-server");
+    let own = ["-key", "client-privkey.pem", "-cert", "client-cert.pem"];
+    for version in ["-tls1_2", "-tls1_3"] {
+        let seen = |flags: &[&str]| {
+            let flags = [&[version], flags].concat();
+            databases_seen_by(&sandbox, &port, &flags)
+        };
+        let (known, unknown) = (seen(&own), seen(&[]));
+        assert!(known.contains("OVN_Northbound"), "{version}: {known}");
+        assert_eq!(unknown, "", "{version}");
+    }
+}
+
+/// A stock agent with the certificate of `hv1`, at a server that gives it the role of an agent.
+#[test]
+fn an_agent_may_be_its_own_chassis_only() {
+    let mut sandbox = Sandbox::new();
+    let (server, agent) = {
+        let pki = Pki::new(&sandbox, "pki");
+        pki.issue("server");
+        pki.issue("hv1");
+        (pki.flags("server").join(" "), pki.flags("hv1"))
+    };
+    sandbox.serve(&format!(
+        "--remote=punix:{} --remote=punix:{} --remote=db:OVN_Southbound,SB_Global,connections {server}",
+        sandbox.file("ovnnb_db.sock").display(),
+        sandbox.file("ovnsb_db.sock").display()
+    ));
+    sandbox.line("ovn-nbctl --timeout=30 --wait=sb sync");
+    sandbox.line(
+        "ovn-sbctl set-connection role=ovn-controller pssl:0:127.0.0.1 -- chassis-add hv2 geneve 192.0.2.2",
+    );
+    let port = port(&sandbox, "heddle-server");
+    let socket = sandbox.switch_database(&format!("ssl:127.0.0.1:{port}"));
+    let log = format!("--log-file={}", sandbox.file("agent.log").display());
+    let mut args = vec![&*socket, &*log, "-vconsole:off", "-vsyslog:off"];
+    args.extend(agent.iter().map(String::as_str));
+    sandbox.start_stock("ovn-controller", &args);
+    let encap = |sandbox: &Sandbox, name: &str| {
+        let find = format!("ovn-sbctl --bare --columns=ip find Encap chassis_name={name}");
+        sandbox.line(&find)
+    };
+    sandbox.wait("the chassis", |it| encap(it, "hv1") == "192.0.2.1\n");
+    assert!(!sandbox.log("agent").contains("permission error"));
+    // It claims to be another one now.
+    sandbox.line(&format!(
+        "ovs-vsctl --db={socket} --no-wait set Open_vSwitch . external_ids:system-id=hv2"
+    ));
+    sandbox.wait("a refusal", |it| {
+        it.log("agent").contains("permission error")
+    });
+    assert_eq!(encap(&sandbox, "hv2"), "192.0.2.2\n");
+}

@@ -120,6 +120,26 @@ impl Sandbox {
         self.children.len() - 1
     }
 
+    /// Starts a switch's database with what an agent named `hv1` needs to know; its remote.
+    pub(crate) fn switch_database(&mut self, southbound: &str) -> String {
+        let file = self.file("conf.db").display().to_string();
+        let schema = "/usr/share/openvswitch/vswitch.ovsschema";
+        self.run("ovsdb-tool", &["create", &file, schema]);
+        let socket = format!("unix:{file}.sock");
+        let remote = format!("--remote=p{socket}");
+        let quiet = ["--unixctl=none", "-vconsole:off", "-vsyslog:off"];
+        self.start_stock("ovsdb-server", &[&[&file, &*remote][..], &quiet].concat());
+        self.wait("the switch's database", |it| {
+            it.try_run("ovsdb-client", &["list-dbs", &socket]).0
+        });
+        self.line(&format!(
+            "ovs-vsctl --db={socket} --no-wait init -- set Open_vSwitch . \
+             external_ids:ovn-remote=\"{southbound}\" external_ids:system-id=hv1 \
+             external_ids:ovn-encap-type=geneve external_ids:ovn-encap-ip=192.0.2.1"
+        ));
+        socket
+    }
+
     /// Starts `heddle server` with its default sockets and waits until it serves.
     pub(crate) fn serve(&mut self, flags: &str) -> usize {
         let _ = std::fs::remove_file(self.file("ovnnb_db.sock"));
