@@ -50,6 +50,11 @@ impl Learned {
         }
     }
 
+    /// The address of a neighbour that is not in the Southbound yet.
+    pub fn waiting(&self, key: Binding) -> Option<Mac> {
+        self.neighbours.get(&key).map(|(mac, _)| *mac)
+    }
+
     /// Whether anything waits.
     pub fn is_empty(&self) -> bool {
         self.neighbours.is_empty() && self.addresses.is_empty()

@@ -423,6 +423,45 @@ fn what_packets_teach_is_written_once() {
     assert_eq!((address.dp_key, address.port_key), (7, 1));
 }
 
+/// A packet whose next hop had no flow when it came.
+fn lost_for_a_neighbour(ip: u32) -> Event {
+    let metadata = Match::new().metadata(7).reg(0, ip).reg(15, 1);
+    let ipv4 = [0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1];
+    let packet = [&[0; 12][..], &[8, 0], &ipv4[..], &ip.to_be_bytes(), &[0; 8]].concat();
+    Event::Packet(Box::new(PacketIn {
+        packet,
+        metadata,
+        userdata: Userdata::new(Opcode::Arp, vec![]).encode(),
+        ..PacketIn::default()
+    }))
+}
+
+#[test]
+fn a_packet_that_comes_before_the_flow_of_a_known_neighbour_goes_on_at_once() {
+    let mut world = World::new(&[]);
+    world.southbound(&switch());
+    world.plug("a");
+    let released = |world: &World| {
+        let to = [2, 0, 0, 0, 0, 9];
+        let sent = world.sent.iter();
+        sent.filter(|m| matches!(m, Message::PacketOut(out) if out.packet.starts_with(&to)))
+            .count()
+    };
+    world.handle(lost_for_a_neighbour(0x0a00_0005));
+    world.settle();
+    assert_eq!(released(&world), 0, "nobody has answered");
+    // Learned here, and not written yet.
+    world.handle(lesson(Opcode::PutArp, 0x0a00_0005));
+    world.handle(lost_for_a_neighbour(0x0a00_0005));
+    world.settle();
+    assert_eq!(released(&world), 2);
+    // Known from the Southbound: nothing more will be learned of it.
+    world.handle(lost_for_a_neighbour(0x0a00_0005));
+    world.handle(lost_for_a_neighbour(0x0a00_0006));
+    world.settle();
+    assert_eq!(released(&world), 3);
+}
+
 #[test]
 fn lessons_of_unknown_ports_are_dropped_and_others_are_bounded() {
     let mut world = World::new(&[]);

@@ -120,6 +120,20 @@ pub(super) fn datapath_type(ovs: &Vswitch, config: &Config) -> Str {
         .unwrap_or_default()
 }
 
+/// The Ethernet address that the Southbound has for a neighbour that a packet waits for.
+pub(super) fn known(sb: &Southbound, key: Binding) -> Option<Mac> {
+    let datapath = i64::try_from(key.datapath).ok()?;
+    let (_, port) = sb.port_keyed(datapath, i64::from(key.port))?;
+    // Neighbours of a distributed port are written under its own name.
+    let name = port.logical_port.as_str();
+    let name = Str::from(name.strip_prefix("cr-").unwrap_or(name));
+    let ip = Str::from(key.ip.to_string());
+    let row = [&port.logical_port, &name]
+        .into_iter()
+        .find_map(|name| sb.mac_binding(name, &ip));
+    row?.1.mac.parse().ok()
+}
+
 /// What is to be done with packets that waited for a neighbour that the Southbound now shows. A
 /// neighbour of a distributed port is waited for on the port that stands for it on its gateway, too.
 pub(super) fn resolved(sb: &Southbound, local: &mut Local, row: &sb::MacBinding) -> Vec<Effect> {

@@ -3,7 +3,7 @@
 
 use openflow::message::PacketIn;
 
-use super::{Command, Core};
+use super::{Command, Core, facts};
 use crate::local::{Effect, Module, Now};
 use crate::packet_in;
 
@@ -39,6 +39,11 @@ impl Core {
             }
         }
         self.effects(effects, Some(packet));
+        if let Some(key) = self.local.take_held() {
+            let mac = facts::known(&self.sb, key).or_else(|| self.learned.waiting(key));
+            let released = mac.map(|mac| self.local.resolved(key, mac));
+            self.effects(released.unwrap_or_default(), None);
+        }
     }
 
     /// Carries out what the packets asked for, as far as the switch is concerned, and the log.

@@ -162,6 +162,8 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Local {
     buffer: Buffer,
+    /// Whom the last packet waits for, if it does.
+    held: Option<Binding>,
     counters: Counters,
     warnings: RateLimit,
     notices: RateLimit,
@@ -171,6 +173,7 @@ impl Default for Local {
     fn default() -> Self {
         Self {
             buffer: Buffer::default(),
+            held: None,
             counters: Counters::default(),
             warnings: RateLimit::new(1, 5),
             notices: RateLimit::new(20, 40),
@@ -276,6 +279,13 @@ impl Local {
         if !self.buffer.push(key, input.packet, input.metadata, now) {
             self.counters.buffer_full += 1;
         }
+        self.held = Some(key);
+    }
+
+    /// Whom the packet given last waits for; said once. The neighbour may be known already, with the
+    /// flow that says so still on its way to the switch: nobody would answer, and nobody would learn.
+    pub const fn take_held(&mut self) -> Option<Binding> {
+        self.held.take()
     }
 
     /// The packets that waited for a neighbour, addressed to it; to be called whenever a
