@@ -51,6 +51,8 @@ pub enum ErrorKind {
     UnknownMethod,
     /// A monitor that this session does not have.
     UnknownMonitor,
+    /// Parameters that do not go together.
+    Parameters,
     /// A value that is wrong in itself, without a tag of its own (a set with duplicates).
     Other,
 }
@@ -81,6 +83,7 @@ impl ErrorKind {
             Self::Io => "I/O error",
             Self::UnknownMethod => "unknown method",
             Self::UnknownMonitor => "unknown monitor",
+            Self::Parameters => "invalid parameters",
             Self::Other => "ovsdb error",
         }
     }

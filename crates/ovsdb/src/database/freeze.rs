@@ -154,7 +154,7 @@ mod tests {
     use crate::operation::Condition;
     use crate::{Datum, Operation};
 
-    const SCHEMA: &str = r#"{"name":"D","version":"1","tables":{
+    const SCHEMA: &str = r#"{"name":"D","version":"1.0.0","tables":{
         "A":{"isRoot":true,"columns":{"n":{"type":"integer"}}},
         "B":{"isRoot":true,"columns":{"n":{"type":"integer"}}}}}"#;
 

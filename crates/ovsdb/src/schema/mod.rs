@@ -63,7 +63,7 @@ pub struct TableSchema {
     pub name: Str,
     /// How many rows the table may hold after a transaction.
     pub max_rows: Option<u32>,
-    /// Whether rows stay without a strong reference to them (but see [`DatabaseSchema::is_root`]).
+    /// Whether rows stay without a strong reference to them; see [`DatabaseSchema::is_root`].
     pub is_root: bool,
     columns: Vec<ColumnSchema>,
     by_name: FxHashMap<Str, usize>,
@@ -178,7 +178,6 @@ pub struct DatabaseSchema {
     pub cksum: Option<Str>,
     tables: Vec<Arc<TableSchema>>,
     by_name: FxHashMap<Str, usize>,
-    all_root: bool,
 }
 
 impl DatabaseSchema {
@@ -207,14 +206,17 @@ impl DatabaseSchema {
             check_references(table, &by_name)?;
         }
         let all_root = !tables.iter().any(|table| table.is_root);
-        let tables = tables.into_iter().map(Arc::new).collect();
+        let tables = tables.into_iter().map(|mut table| {
+            table.is_root |= all_root;
+            Arc::new(table)
+        });
+        let tables = tables.collect();
         Ok(Self {
             name,
             version,
             cksum: None,
             tables,
             by_name,
-            all_root,
         })
     }
 
@@ -236,7 +238,7 @@ impl DatabaseSchema {
     /// Whether rows of the table at `index` stay without a strong reference to them. When no table says
     /// that it is a root table, all are (RFC 7047 section 3.2).
     pub fn is_root(&self, index: usize) -> bool {
-        self.all_root || self.tables[index].is_root
+        self.tables[index].is_root
     }
 
     /// The schema in the JSON form of RFC 7047 section 3.2.

@@ -91,9 +91,23 @@ pub(super) fn database(text: &str) -> Result<DatabaseSchema, Error> {
             table(name, raw).map_err(|e| within(&format!("table {context}"), e))
         })
         .collect::<Result<_, _>>()?;
+    // Old schemas have none.
+    if !raw.version.is_empty() && !is_version(&raw.version) {
+        let text = format!(
+            "schema version \"{}\" is not of the form x.y.z",
+            raw.version
+        );
+        return Err(Error::syntax(text));
+    }
     let mut schema = DatabaseSchema::new(raw.name, raw.version, tables)?;
     schema.cksum = raw.cksum;
     Ok(schema)
+}
+
+/// Three numbers (RFC 7047 section 3.1, `<version>`).
+fn is_version(text: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    text.split('.').count() == 3 && text.split('.').all(is_number)
 }
 
 fn table(name: Str, raw: RawTable) -> Result<TableSchema, Error> {

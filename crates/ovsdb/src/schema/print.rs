@@ -11,7 +11,9 @@ impl Serialize for DatabaseSchema {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_map(None)?;
         out.serialize_entry("name", &self.name)?;
-        out.serialize_entry("version", &self.version)?;
+        if !self.version.is_empty() {
+            out.serialize_entry("version", &self.version)?;
+        }
         if let Some(cksum) = &self.cksum {
             out.serialize_entry("cksum", cksum)?;
         }
@@ -25,21 +27,27 @@ struct Tables<'a>(&'a DatabaseSchema);
 impl Serialize for Tables<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let tables = self.0.tables().iter();
-        serializer.collect_map(tables.map(|table| (&table.name, Table(table))))
+        // As the stock programs print it: when all are root tables, none says so.
+        let plain = tables.clone().all(|table| table.is_root);
+        serializer.collect_map(tables.map(|table| (&table.name, Table { table, plain })))
     }
 }
 
-struct Table<'a>(&'a TableSchema);
+struct Table<'a> {
+    table: &'a TableSchema,
+    /// Whether `isRoot` is left out.
+    plain: bool,
+}
 
 impl Serialize for Table<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let table = self.0;
+        let table = self.table;
         let mut out = serializer.serialize_map(None)?;
         out.serialize_entry("columns", &Columns(table))?;
         if let Some(count) = table.max_rows {
             out.serialize_entry("maxRows", &count)?;
         }
-        if table.is_root {
+        if table.is_root && !self.plain {
             out.serialize_entry("isRoot", &true)?;
         }
         let name = |at: &usize| table.columns()[*at].name.as_str();

@@ -266,7 +266,7 @@ fn schema_of(method: &str, params: &[Value]) -> Result<Arc<DatabaseSchema>, Erro
             "{method}: the schema is of database {}, not {name}",
             schema.name
         );
-        return Err(Error::syntax(text));
+        return Err(Error::new(ErrorKind::Parameters, text));
     }
     Ok(Arc::new(schema))
 }

@@ -4,8 +4,8 @@
 //! rows may also have `inactivity_probe` and `max_backoff`, in milliseconds, `role` and `read_only`; they are told
 //! `is_connected` and `status`.
 //!
-//! Invariant: once a change is durable the remotes are those of the database; one that cannot be used is a
-//! line in the log and nothing else.
+//! Invariant: once a change is durable the remotes are those of the database, whatever its schema has become; one
+//! that cannot be used is a line in the log and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
@@ -40,10 +40,10 @@ impl Followed {
         handle: Handle,
         ground: Ground,
     ) -> Result<Self, FollowError> {
-        let (database, plan) = Plan::find(text, &handle).await?;
-        let gone = || FollowError::Database(text.to_owned(), database.to_string());
-        let subscription = handle.subscribe(&database, None).await.ok_or_else(gone)?;
+        let (plan, subscription) = subscribe(text, &handle).await?;
         let follower = Follower {
+            text: text.to_owned(),
+            handle,
             plan,
             ground,
             named: HashMap::new(),
@@ -67,7 +67,18 @@ impl Followed {
     }
 }
 
+/// Finds the column, and begins to follow its database.
+async fn subscribe(text: &str, handle: &Handle) -> Result<(Plan, Subscription), FollowError> {
+    let (database, plan) = Plan::find(text, handle).await?;
+    let gone = || FollowError::Database(text.to_owned(), database.to_string());
+    let subscription = handle.subscribe(&database, None).await.ok_or_else(gone)?;
+    Ok((plan, subscription))
+}
+
 struct Follower {
+    /// What names the column, and where it is.
+    text: String,
+    handle: Handle,
     plan: Plan,
     ground: Ground,
     /// What the column holds, by row.
@@ -88,21 +99,37 @@ impl Follower {
         mut stopped: oneshot::Receiver<()>,
     ) {
         let mut ready = Some(ready);
+        // What comes before the first complete view may be a part of it.
+        let mut complete = false;
         let mut tick = tokio::time::interval(STATUS);
         loop {
             tokio::select! {
                 event = subscription.next() => match event {
                     Some(Event::Changes(changes)) => self.take(&changes),
-                    Some(Event::Connected) => drop(ready.take()),
+                    Some(Event::Connected) => {
+                        complete = true;
+                        drop(ready.take());
+                    }
                     Some(_) => {}
-                    // The database was removed.
-                    None => break,
+                    // The database has another schema, or was removed. Its remotes serve until that is known.
+                    None => match subscribe(&self.text, &self.handle).await {
+                        Ok((plan, again)) => {
+                            (self.plan, subscription) = (plan, again);
+                            self.named.clear();
+                            self.targets.clear();
+                            self.told.clear();
+                            complete = false;
+                        }
+                        Err(error) => {
+                            tracing::warn!(target: "ovsdb_jsonrpc_server", "{error}; its remotes end");
+                            break;
+                        }
+                    },
                 },
                 _ = tick.tick() => self.tell(&subscription).await,
                 _ = &mut stopped => break,
             }
-            // What comes before the first complete view may be a part of it.
-            if ready.is_none() {
+            if complete {
                 self.apply().await;
             }
         }
