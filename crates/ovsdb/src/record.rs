@@ -42,12 +42,14 @@ impl Record {
 
     /// A record as it stands in a file, with its newline.
     pub fn from_file(data: &[u8]) -> Self {
-        Self::from_bytes(Bytes::copy_from_slice(data))
+        Self {
+            data: Bytes::copy_from_slice(data),
+            sha1: Sha1::digest(data).into(),
+        }
     }
 
-    /// The same, without a copy.
-    pub(crate) fn from_bytes(data: Bytes) -> Self {
-        let sha1 = Sha1::digest(&data).into();
+    /// A record whose SHA-1 was computed already.
+    pub(crate) const fn with_sha1(data: Bytes, sha1: [u8; 20]) -> Self {
         Self { data, sha1 }
     }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::lock::LockFile;
-use super::{AppendError, Log, LogError, Size, StoreSnapshot, format};
+use super::{AppendError, Log, LogError, Size, StoreSnapshot, format, whole};
 use crate::{Database, DatabaseSchema, Record, Str};
 
 /// A database file that is open for writing.
@@ -92,9 +92,9 @@ impl FileLog {
         let lock = LockFile::acquire(path)?;
         let file = OpenOptions::new().read(true).write(true).open(path);
         let mut file = file.map_err(error("cannot open"))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(error("cannot read"))?;
-        let (database, end, torn) = read_all(path, &bytes.into())?;
+        let bytes = whole::read(&mut file).map_err(error("cannot read"))?;
+        let (database, end, torn) = read_all(path, &bytes)?;
+        drop(bytes);
         if torn.is_some() {
             file.set_len(end)
                 .map_err(error("cannot cut the damaged end off"))?;
@@ -236,13 +236,14 @@ impl Log for FileLog {
 /// # Errors
 /// As [`FileLog::open`], except that the file may be in use.
 pub fn read_database(path: &Path) -> Result<(Database, Option<TornTail>), LogError> {
-    let (database, _, torn) = read_all(path, &read_file(path)?.into())?;
+    let (database, _, torn) = read_all(path, &read_file(path)?)?;
     Ok((database, torn))
 }
 
 /// The bytes of a database file.
-pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, LogError> {
-    std::fs::read(path).map_err(|source| LogError::Io {
+pub(crate) fn read_file(path: &Path) -> Result<Bytes, LogError> {
+    let bytes = File::open(path).and_then(|mut file| whole::read(&mut file));
+    bytes.map_err(|source| LogError::Io {
         path: path.to_owned(),
         doing: "cannot read",
         source,
@@ -302,12 +303,12 @@ fn read_all(path: &Path, bytes: &Bytes) -> Result<(Database, u64, Option<TornTai
         })?;
     let mut database = Database::new(Arc::new(schema));
     loop {
-        match format::read(&bytes[end..]) {
+        match format::read_record(&bytes.slice(end..)) {
             Ok(None) => return Ok((database, end as u64, None)),
-            Ok(Some((data, length))) => {
+            Ok(Some((record, length))) => {
                 let offset = end as u64;
                 database
-                    .replay(&Record::from_bytes(bytes.slice_ref(data)))
+                    .replay(&record)
                     .map_err(|source| LogError::Record {
                         path: path.to_owned(),
                         offset,

@@ -1,5 +1,6 @@
 //! Records as bytes: `OVSDB JSON <length> <sha1 in hexadecimal>\n<data>` (`ovsdb(5)`, "Standalone Format").
 
+use bytes::Bytes;
 use sha1::{Digest, Sha1};
 
 use crate::Record;
@@ -41,6 +42,19 @@ pub fn write(record: &Record, out: &mut Vec<u8>) {
 /// Reads the record at the beginning of `bytes`; gives its data and its whole length, or nothing at the end
 /// of the file.
 pub fn read(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Damage> {
+    Ok(read_checked(bytes)?.map(|(data, _, length)| (data, length)))
+}
+
+/// The same as a record, which shares the bytes.
+pub(crate) fn read_record(bytes: &Bytes) -> Result<Option<(Record, usize)>, Damage> {
+    Ok(read_checked(bytes)?
+        .map(|(data, sha1, length)| (Record::with_sha1(bytes.slice_ref(data), sha1), length)))
+}
+
+/// The data of a record, their SHA-1 and the whole length.
+type Checked<'a> = (&'a [u8], [u8; 20], usize);
+
+fn read_checked(bytes: &[u8]) -> Result<Option<Checked<'_>>, Damage> {
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -56,7 +70,7 @@ pub fn read(bytes: &[u8]) -> Result<Option<(&[u8], usize)>, Damage> {
     if actual != checksum {
         return Err(Damage::Checksum);
     }
-    Ok(Some((data, line + 1 + length)))
+    Ok(Some((data, actual, line + 1 + length)))
 }
 
 fn parse_header(header: &str) -> Option<(usize, [u8; 20])> {

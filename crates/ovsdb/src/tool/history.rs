@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::text::{self, Style};
 use crate::log::file::read_file;
 use crate::log::{LogError, format};
-use crate::{Database, DatabaseSchema, Datum, Record, Uuid, json};
+use crate::{Database, DatabaseSchema, Datum, Uuid, json};
 
 /// How much is told of each record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -54,11 +54,11 @@ pub fn show(path: &Path, detail: Detail) -> Result<String, LogError> {
     );
     let mut database = Database::new(schema);
     for number in 1.. {
-        match format::read(&bytes[at..]) {
+        match format::read_record(&bytes.slice(at..)) {
             Ok(None) => break,
-            Ok(Some((data, length))) => {
-                entry(&mut out, number, data, &database, detail);
-                if let Err(error) = database.replay(&Record::from_file(data)) {
+            Ok(Some((record, length))) => {
+                entry(&mut out, number, record.data(), &database, detail);
+                if let Err(error) = database.replay(&record) {
                     let _ = writeln!(out, "record {number}: does not fit: {error}");
                     break;
                 }
