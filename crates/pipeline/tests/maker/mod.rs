@@ -1,6 +1,6 @@
 //! Small networks made by hand, for tests and the benchmark.
 
-#![allow(unreachable_pub, reason = "shared by two programs")]
+#![allow(dead_code, unreachable_pub, reason = "shared by two programs, each uses a part")]
 
 use model::{Map, Set, Strong, Uuid, sb};
 use ovsdb::Str;
