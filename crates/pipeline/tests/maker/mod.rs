@@ -1,6 +1,10 @@
 //! Small networks made by hand, for tests and the benchmark.
 
-#![allow(dead_code, unreachable_pub, reason = "shared by two programs, each uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "shared by two programs, each uses a part"
+)]
 
 use model::{Map, Set, Strong, Uuid, sb};
 use ovsdb::Str;
