@@ -11,8 +11,8 @@ use super::{nearest, no_such_port, pcap};
 /// The packet.
 #[derive(clap::Args)]
 pub(crate) struct QuestionArgs {
-    /// A port and a service (`vm1 tcp/443`, `vm1 ping`, `vm1 arp`), or [DATAPATH] and an expression in the language
-    /// of logical flows.
+    /// A port and a service (`vm1 tcp/443`, `vm1 ping`, `vm1 arp`), or an expression in the language of logical
+    /// flows, behind the name of a datapath if wanted.
     #[arg(required = true, num_args = 1..=2, value_name = "WORD")]
     words: Vec<String>,
     /// Where to.

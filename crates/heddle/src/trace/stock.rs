@@ -14,7 +14,7 @@ use super::source::{Source, SourceArgs};
 #[derive(Parser)]
 #[command(name = "ovn-trace", disable_version_flag = true)]
 pub(crate) struct Args {
-    /// [DATAPATH] and the packet, as an expression.
+    /// The packet, as an expression; before it, if wanted, the datapath.
     #[arg(num_args = 1..=2, value_name = "ARGUMENT", required_unless_present = "version")]
     words: Vec<String>,
     /// Where the Southbound is.

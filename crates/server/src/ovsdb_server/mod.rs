@@ -30,10 +30,10 @@ pub(crate) use service::{Databases, Service};
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct OvsdbServerArgs {
     /// Database files [default: conf.db in OVS_DBDIR or /etc/openvswitch], or databases to relay from other
-    /// servers: relay:DB:REMOTE[,REMOTE]...
+    /// servers: relay:DB:REMOTE,REMOTE...
     #[arg(value_name = "DATABASE")]
     pub databases: Vec<PathBuf>,
-    /// Where to listen (punix:FILE, ptcp:PORT[:HOST], pssl:PORT[:HOST]), what to connect to (unix:FILE,
+    /// Where to listen (punix:FILE, ptcp:PORT, ptcp:PORT:HOST, pssl:PORT:HOST), what to connect to (unix:FILE,
     /// tcp:HOST:PORT, ssl:HOST:PORT), or
     /// the column that says so (db:DATABASE,TABLE,COLUMN); can be repeated.
     #[arg(long, value_name = "REMOTE")]
