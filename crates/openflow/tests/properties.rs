@@ -840,3 +840,28 @@ fn a_table_mod_of_an_old_version_has_no_properties() {
         assert_eq!(Message::decode(&again), Ok((xid, message)));
     }
 }
+
+/// Found by fuzzing: the last number that a kind of statistics can have.
+#[test]
+fn statistics_of_any_number_are_read() {
+    for version in [1, 4, 5, 6] {
+        let mut bytes = vec![
+            version,
+            if version == 1 { 17 } else { 19 },
+            0,
+            36,
+            0,
+            0,
+            0,
+            0,
+        ];
+        bytes.extend([0xff, 0xff, 0, 0]);
+        if version != 1 {
+            bytes.extend([0; 4]);
+        }
+        bytes.extend([0, 0, 0x23, 0x20, 0xff, 0xff, 0xff, 0xff]);
+        bytes.resize(36, 0);
+        let (_, message) = Message::decode(&bytes).unwrap();
+        assert!(format!("{message:?}").contains("65535"), "{message:?}");
+    }
+}

@@ -167,7 +167,7 @@ impl Envelope {
                 behind.skip(4)?;
             }
             // No subtype is zero where a form must be told from a standard one.
-            behind.extension = number + 1;
+            behind.extension = number.saturating_add(1);
         }
         let kind = CODES
             .iter()
