@@ -93,25 +93,6 @@ const PORT_CONFIG: [&str; 7] = [
 
 const PORT_STATE: [&str; 3] = ["LINK_DOWN", "BLOCKED", "LIVE"];
 
-const LINK: [&str; 16] = [
-    "10MB-HD",
-    "10MB-FD",
-    "100MB-HD",
-    "100MB-FD",
-    "1GB-HD",
-    "1GB-FD",
-    "10GB-FD",
-    "40GB-FD",
-    "100GB-FD",
-    "1TB-FD",
-    "OTHER",
-    "COPPER",
-    "FIBER",
-    "AUTO_NEG",
-    "AUTO_PAUSE",
-    "AUTO_PAUSE_ASYM",
-];
-
 fn address(address: [u8; 6]) -> String {
     address.map(|byte| format!("{byte:02x}")).join(":")
 }
@@ -139,7 +120,7 @@ fn link_text(out: &mut String, link: &LinkFeatures) {
         ("peer:       ", link.peer),
     ] {
         if value != 0 {
-            put!(out, "\n    {title}{}", bits(value, &LINK));
+            put!(out, "\n    {title}{}", bits(value, &LinkFeatures::NAMES));
         }
     }
     put!(
