@@ -21,6 +21,9 @@ pub(crate) mod bit {
     pub(crate) const DNAT: u32 = 1 << 7;
 }
 
+/// The names of the bits of `ct_state`, from the lowest.
+pub const STATE_NAMES: [&str; 8] = ["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
+
 /// A zone: connections of different zones do not know each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ZoneId {

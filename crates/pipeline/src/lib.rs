@@ -30,7 +30,7 @@ mod trace;
 
 pub use bytes::from_bytes;
 pub use classifier::Consulted;
-pub use conntrack::{Connection, Tuple, ZoneId};
+pub use conntrack::{Connection, STATE_NAMES, Tuple, ZoneId};
 pub use describe::{DescribeError, Description, Service, ServiceError};
 pub use fields::Fields;
 pub use machine::Options;

@@ -85,7 +85,7 @@ fn parse_endpoint(text: &str) -> Result<(std::net::IpAddr, u16), String> {
 
 /// Reads names of connection states between commas, spaces or bars.
 fn parse_state(text: &str) -> Result<u32, String> {
-    let names = ["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
+    let names = pipeline::STATE_NAMES;
     let mut words = text.split([',', ' ', '|']).filter(|word| !word.is_empty());
     words.try_fold(0, |bits, word| {
         let at = names.iter().position(|name| *name == word);

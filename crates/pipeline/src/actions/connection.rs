@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use logic::{Action, Backend, Field, LbFlag, LbKind, NatKind, Pipeline, Zone};
 
 use super::{next, remark};
-use crate::conntrack::{Tuple, ZoneId, bit, ports, set_address};
+use crate::conntrack::{STATE_NAMES, Tuple, ZoneId, bit, ports, set_address};
 use crate::machine::{At, Machine, Moving, Outcome};
 use crate::network::{FlowId, Kind};
 use crate::state::Tracking;
@@ -425,8 +425,7 @@ pub(super) fn hash(tuple: &Tuple) -> u64 {
 
 /// The names of the bits of a connection state, as `ovn-trace` has them.
 pub(crate) fn state_text(state: u32) -> String {
-    let names = ["new", "est", "rel", "rpl", "inv", "trk", "snat", "dnat"];
-    let set = names
+    let set = STATE_NAMES
         .iter()
         .enumerate()
         .filter(|(at, _)| state >> at & 1 == 1);
