@@ -13,25 +13,30 @@ const LINE: &[&str] = &[
     "packet",
     "openflow",
     "ovsdb",
+    "odp",
     "model",
     "logic",
     "incremental",
     "compiler",
     "physical",
     "pipeline",
+    "hvflow",
     "daemon",
     "transport",
     "etcd",
     "server",
     "agent",
     "api",
+    "rpc",
+    "hvd",
+    "region",
     "testbed",
     "heddle",
     "xtask",
 ];
 
 /// The crates that take input and `now`, and give output: all up to here.
-const LAST_PURE: &str = "pipeline";
+const LAST_PURE: &str = "hvflow";
 
 /// Libraries with which a pure crate would reach the outside, near or far below it.
 const RUNTIMES: &[&str] = &[
