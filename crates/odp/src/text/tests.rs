@@ -1,0 +1,1 @@
+//! Texts as `ovs-dpctl` writes them.
