@@ -4,7 +4,8 @@
 //! datapath) of its own; an [`Underlay`] joins hypervisors; a [`Vm`] is a namespace whose interface is
 //! plugged into `br-int` the way libvirt does it: `external_ids:iface-id` on the interface. A [`Probe`]
 //! sends real packets from a VM and says what came back. A [`Cloud`]
-//! has a server and agents as well, and [`demo`] runs a document's expectations over one.
+//! has a server and agents as well, and [`demo`] runs a document's expectations over one. What the running
+//! kernel lacks is tested in a machine with a stock one: [`qemu`].
 //!
 //! It must not know the compiler: what a network should do comes from the document, and the programs
 //! under test are started as processes.
@@ -28,6 +29,7 @@ mod leash;
 mod namespace;
 mod probe;
 mod process;
+pub mod qemu;
 mod scratch;
 mod underlay;
 mod vm;

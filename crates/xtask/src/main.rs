@@ -1,5 +1,6 @@
 //! Checks of the house that cargo itself does not make: who may depend on whom, and under which
-//! licences. Run as `cargo xtask <check>`; `make check` runs all of them.
+//! licences. Run as `cargo xtask <check>`; `make check` runs all of them. `cargo xtask vm-test` runs tests in a
+//! machine with a stock kernel.
 //!
 //! It must not know what any crate does; it reads `cargo metadata` and source text only.
 
@@ -13,6 +14,7 @@ mod advisories;
 mod layers;
 mod licences;
 mod metadata;
+mod vm_test;
 
 use std::process::ExitCode;
 
@@ -28,10 +30,17 @@ const CHECKS: &[(&str, Check)] = &[
 ];
 
 fn main() -> ExitCode {
-    let name = std::env::args().nth(1).unwrap_or_default();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let name = words.first().cloned().unwrap_or_default();
+    if name == "vm-test" {
+        return vm_test::run(&words[1..]).unwrap_or_else(|error| {
+            eprintln!("{name}: {error:#}");
+            ExitCode::FAILURE
+        });
+    }
     let Some((_, check)) = CHECKS.iter().find(|(known, _)| *known == name) else {
         let names: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
-        eprintln!("usage: cargo xtask <{}>", names.join("|"));
+        eprintln!("usage: cargo xtask <{}|vm-test>", names.join("|"));
         return ExitCode::from(2);
     };
     match Metadata::load().and_then(|metadata| check(&metadata)) {
