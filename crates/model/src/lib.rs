@@ -13,6 +13,7 @@
 pub mod address;
 pub mod column;
 pub mod nb;
+pub mod region;
 pub mod sb;
 mod spec;
 mod table;

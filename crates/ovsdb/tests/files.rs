@@ -193,6 +193,37 @@ fn a_compacted_log_has_the_same_state_and_id() {
 }
 
 #[test]
+fn what_is_written_while_a_log_is_compacted_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db");
+    let mut opened = create(&path);
+    fill(&mut opened, 31, 300, |_, _| {});
+    let snapshot = opened.database.snapshot(5);
+    let schema_record = ovsdb::Record::schema(opened.database.schema());
+    let last = opened.database.last_id();
+
+    let store = opened.log.begin_compaction().unwrap();
+    fill(&mut opened, 32, 300, |_, _| {});
+    store(&schema_record, &snapshot).unwrap();
+    fill(&mut opened, 33, 300, |_, _| {});
+    opened.log.end_compaction(true).unwrap();
+    fill(&mut opened, 34, 300, |_, _| {});
+
+    let (live, size) = (contents(&opened.database), opened.log.size());
+    assert!(size.compacted < size.now);
+    drop(opened);
+    let opened = FileLog::open(&path).unwrap();
+    assert_eq!(contents(&opened.database), live);
+    assert_eq!(opened.log.size().now, size.now);
+    assert!(opened.database.since(last).is_some());
+    assert_eq!(
+        std::fs::read_dir(dir.path()).unwrap().count(),
+        2,
+        "the file and its lock"
+    );
+}
+
+#[test]
 fn a_torn_tail_is_cut_and_reported() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("db");

@@ -5,13 +5,14 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 
 use super::lock::LockFile;
+use super::new_file::{beside, compacted, rename, replace_file, sync_folder, take_over, write_new};
 use super::{AppendError, Log, LogError, Size, StoreSnapshot, format, whole};
 use crate::{Database, DatabaseSchema, Record, Str};
 
@@ -23,9 +24,25 @@ pub struct FileLog {
     end: u64,
     compacted: u64,
     failed: bool,
-    /// What a compaction that is under way stands for: everything before this byte.
-    compacting: Option<u64>,
+    compacting: Option<Compacting>,
     _lock: LockFile,
+}
+
+/// A compaction that is under way.
+#[derive(Debug)]
+struct Compacting {
+    /// Its snapshot stands for everything before this byte of the old file.
+    from: u64,
+    taken: Arc<Taken>,
+}
+
+/// How far a new file is, as the thread that stores it says.
+#[derive(Debug, Default)]
+struct Taken {
+    /// Where its snapshot ends.
+    snapshot: AtomicU64,
+    /// How many bytes behind `from` it has taken over.
+    rest: AtomicU64,
 }
 
 /// What was cut off the end of a file, because it is not a whole record: what a crash left.
@@ -124,23 +141,30 @@ impl FileLog {
         &self.path
     }
 
-    /// Adds what stands behind the byte `from` to the new file; gives that, where it began and where it ends.
-    fn append_rest(&self, from: u64) -> Result<(File, u64, u64), LogError> {
-        let temporary = compacted(&self.path);
+    /// Adds to the new file what it has not taken over yet; gives that, where its snapshot ends and where it ends.
+    fn append_rest(&self, compacting: &Compacting) -> Result<(File, u64, u64), LogError> {
+        let Compacting { from, taken } = compacting;
+        let written = self.end - from;
+        // Of a write that failed, more may have been taken over than was left in the old file.
+        let have = taken.rest.load(Ordering::Acquire).min(written);
+        let begin = taken.snapshot.load(Ordering::Acquire);
         let work = || {
             let mut old = File::open(&self.path)?;
-            old.seek(SeekFrom::Start(from))?;
-            let mut file = OpenOptions::new().append(true).open(&temporary)?;
-            let begin = file.metadata()?.len();
-            let rest = std::io::copy(&mut old.take(self.end - from), &mut file)?;
+            old.seek(SeekFrom::Start(from + have))?;
+            let mut file = OpenOptions::new()
+                .append(true)
+                .open(compacted(&self.path))?;
+            file.set_len(begin + have)?;
+            std::io::copy(&mut old.take(written - have), &mut file)?;
             file.sync_all()?;
-            Ok((file, begin, begin + rest))
+            Ok(file)
         };
-        work().map_err(|source| LogError::Io {
+        let file = work().map_err(|source| LogError::Io {
             path: self.path.clone(),
             doing: "cannot write the new file",
             source,
-        })
+        })?;
+        Ok((file, begin, begin + written))
     }
 
     /// Puts another file in the place of this one and goes on in it.
@@ -152,7 +176,9 @@ impl FileLog {
         end: u64,
     ) -> Result<(), LogError> {
         rename(temporary, &self.path)?;
-        self.file = file;
+        let former = std::mem::replace(&mut self.file, file);
+        // It has no name any more: closing it gives its space back, and of a large one that takes a while.
+        drop(std::thread::Builder::new().spawn(|| drop(former)));
         self.compacted = compacted;
         self.end = end;
         self.compacting = None;
@@ -207,18 +233,27 @@ impl Log for FileLog {
     }
 
     fn begin_compaction(&mut self) -> Result<StoreSnapshot, LogError> {
-        self.compacting = Some(self.end);
-        let path = self.path.clone();
+        let (path, from, taken) = (self.path.clone(), self.end, Arc::<Taken>::default());
+        self.compacting = Some(Compacting {
+            from,
+            taken: Arc::clone(&taken),
+        });
         Ok(Box::new(move |schema, snapshot| {
-            write_new(&path, &compacted(&path), &content(schema, snapshot)).map(drop)
+            let (mut file, end) = write_new(&path, &compacted(&path), &content(schema, snapshot))?;
+            taken.snapshot.store(end, Ordering::Release);
+            take_over(&path, from, &mut file, &taken.rest).map_err(|source| LogError::Io {
+                path,
+                doing: "cannot write the new file",
+                source,
+            })
         }))
     }
 
     fn end_compaction(&mut self, stored: bool) -> Result<(), LogError> {
-        let Some(from) = self.compacting.take().filter(|_| stored) else {
+        let Some(compacting) = self.compacting.take().filter(|_| stored) else {
             return Ok(());
         };
-        let (file, begin, end) = self.append_rest(from)?;
+        let (file, begin, end) = self.append_rest(&compacting)?;
         self.go_on_with(&compacted(&self.path), file, begin, end)
     }
 
@@ -343,77 +378,4 @@ fn content(schema: &Record, snapshot: &Record) -> Vec<u8> {
     format::write(schema, &mut bytes);
     format::write(snapshot, &mut bytes);
     bytes
-}
-
-/// A file of a like name in the same folder.
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(ending);
-    path.with_file_name(name)
-}
-
-/// Where the snapshot of a compaction is stored.
-fn compacted(path: &Path) -> PathBuf {
-    beside(path, ".compact.tmp")
-}
-
-/// Puts a file with this content in the place of `path`, durably, and gives it open at its end.
-fn replace_file(path: &Path, bytes: &[u8]) -> Result<File, LogError> {
-    let temporary = beside(path, ".tmp");
-    let (file, _) = write_new(path, &temporary, bytes)?;
-    rename(&temporary, path)?;
-    sync_folder(path)?;
-    Ok(file)
-}
-
-/// Writes what is to take the place of `path` durably to `temporary`; gives the file, open at its end, and where
-/// that is.
-fn write_new(path: &Path, temporary: &Path, bytes: &[u8]) -> Result<(File, u64), LogError> {
-    let error = |doing| {
-        move |source| LogError::Io {
-            path: path.to_owned(),
-            doing,
-            source,
-        }
-    };
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o640)
-        .open(temporary);
-    let mut file = file.map_err(error("cannot create the new file"))?;
-    if let Ok(old) = std::fs::metadata(path) {
-        // The new file is for the same people; without the right to give it away it stays one's own.
-        let _ = fchown(&file, Some(old.uid()), Some(old.gid()));
-        let kept = file.set_permissions(old.permissions());
-        kept.map_err(error("cannot set the mode of the new file"))?;
-    }
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.map_err(error("cannot write the new file"))?;
-    Ok((file, bytes.len() as u64))
-}
-
-/// Gives a file its final name.
-fn rename(temporary: &Path, path: &Path) -> Result<(), LogError> {
-    std::fs::rename(temporary, path).map_err(|source| LogError::Io {
-        path: path.to_owned(),
-        doing: "cannot put the new file in place",
-        source,
-    })
-}
-
-/// Makes the names in the folder of a file durable.
-fn sync_folder(path: &Path) -> Result<(), LogError> {
-    let folder = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let folder = File::open(folder.unwrap_or_else(|| Path::new(".")));
-    folder
-        .and_then(|folder| folder.sync_all())
-        .map_err(|source| LogError::Io {
-            path: path.to_owned(),
-            doing: "cannot write the directory",
-            source,
-        })
 }

@@ -24,6 +24,7 @@ mod cluster;
 pub(crate) mod file;
 pub mod format;
 mod lock;
+mod new_file;
 mod whole;
 
 use std::io;

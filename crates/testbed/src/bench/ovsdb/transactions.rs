@@ -3,6 +3,9 @@
 //! Each client waits for the answer to one transaction before it sends the next: a row of `MAC_Binding` comes, is
 //! refreshed and goes, and between these a port is reported up or down.
 
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -17,6 +20,8 @@ use super::{Arguments, Place};
 const CLIENTS: [usize; 3] = [1, 8, 64];
 /// Rows beside those that change.
 const ROWS: usize = 10_000;
+/// The bytes of a record of such a transaction in the log, about.
+const APPEND: usize = 300;
 /// Not measured, before what is.
 const WARM_UP: Duration = Duration::from_millis(300);
 
@@ -28,6 +33,11 @@ pub(super) fn measure(
 ) -> Result<()> {
     let contents = Contents::of_rows(ROWS);
     let file = place.file(contents, "small.db")?;
+    figures.rate(
+        side,
+        "the disk alone, one small write after the other",
+        disk(&file, Duration::from_secs(arguments.seconds.min(1)))?,
+    );
     for durable in [true, false] {
         let server = place.start(side, &file)?;
         for count in CLIENTS {
@@ -67,6 +77,21 @@ pub(super) fn measure(
         }
     }
     Ok(())
+}
+
+/// How many small appends a second the disk takes, each waited for: no server does more for one client.
+fn disk(beside: &Path, time: Duration) -> Result<f64> {
+    let path = beside.with_file_name("disk");
+    let mut file = File::create(&path)?;
+    let (start, mut done) = (Instant::now(), 0_u32);
+    while start.elapsed() < time {
+        file.write_all(&[b'x'; APPEND])?;
+        file.sync_data()?;
+        done += 1;
+    }
+    let took = start.elapsed();
+    std::fs::remove_file(path)?;
+    Ok(f64::from(done) / took.as_secs_f64())
 }
 
 struct Work {
