@@ -74,8 +74,9 @@ const CLOCK: &str = "Instant::now";
 const KEEPERS: &[(&str, &str, &str)] =
     &[("ovsdb", "src/log", FILES), ("odp", "src/socket/", CLOCK)];
 
-/// The crate that the tests of any crate may use, wherever they stand.
-const TEST_BED: &str = "testbed";
+/// The crates that the tests and examples of any crate may use, wherever they stand: real switches, and the sockets to
+/// them.
+const FOR_TESTS: &[&str] = &["testbed", "transport"];
 
 /// What breaks the rules, a line each.
 pub(crate) fn check(metadata: &Metadata) -> Result<Vec<String>> {
@@ -114,7 +115,7 @@ fn wrong_dependencies(metadata: &Metadata) -> Vec<String> {
             .iter()
             .filter_map(|id| Some((id, own.get(id)?)))
         {
-            if target.name == TEST_BED && !package.needs.contains(id) {
+            if FOR_TESTS.contains(&target.name.as_str()) && !package.needs.contains(id) {
                 continue;
             }
             if place(&target.name).is_none_or(|there| there >= here) {
@@ -238,6 +239,17 @@ mod tests {
     fn a_dependency_to_the_left_is_right() {
         let metadata = workspace(&["ovsdb", "model"], &[("model", "ovsdb")]);
         assert_eq!(wrong_dependencies(&metadata), Vec::<String>::new());
+    }
+
+    /// Sockets are for the tests of a pure crate, never for the crate.
+    #[test]
+    fn what_is_for_tests_alone_is_named_anywhere_else() {
+        let metadata = workspace(&["hvflow", "transport"], &[("hvflow", "transport")]);
+        let wrong = wrong_dependencies(&metadata);
+        assert_eq!(
+            wrong,
+            ["crate hvflow depends on transport, which is not to its left"]
+        );
     }
 
     #[test]

@@ -7,11 +7,14 @@ use openflow::{Action, Field, FieldValue, Match, Subfield};
 use super::{BITS, MARK_INBOUND, bit, zone};
 
 /// Protocol numbers and ICMPv6 types that the pipeline itself speaks of.
-pub(super) const ICMPV6: u8 = 58;
+const ICMPV6: u8 = 58;
 pub(super) const ND_SOLICIT: u8 = 135;
 pub(super) const ND_ADVERT: u8 = 136;
 /// Router solicitation and advertisement, neighbour solicitation and advertisement, redirect (RFC 4861).
 pub(super) const ND_TYPES: [u8; 5] = [133, 134, ND_SOLICIT, ND_ADVERT, 137];
+
+/// Reports of listeners to multicast groups: of version 1, that one is done, and of version 2 (RFC 3810).
+pub(super) const MLD_TYPES: [u8; 3] = [131, 132, 143];
 
 /// IPv4 and IPv6.
 pub(super) const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
@@ -77,13 +80,17 @@ pub(super) fn with_address(matches: Match, side: Side, net: IpNet) -> Match {
     }
 }
 
-/// Packets of a type of ICMPv6 that come from no further than the link (RFC 4861, section 7.1).
-pub(super) fn nd(matches: Match, kind: u8) -> Match {
+/// Packets of a type of ICMPv6.
+pub(super) fn icmpv6(matches: Match, kind: u8) -> Match {
     matches
         .ipv6()
         .ip_proto(ICMPV6)
         .with(Field::Icmpv6Type, kind)
-        .with(Field::IpTtl, 255u8)
+}
+
+/// Packets of a type of ICMPv6 that come from no further than the link (RFC 4861, section 7.1).
+pub(super) fn nd(matches: Match, kind: u8) -> Match {
+    icmpv6(matches, kind).with(Field::IpTtl, 255u8)
 }
 
 /// Packets whose bits of register 2, those of `mask`, are as in `value`.

@@ -6,8 +6,8 @@ use openflow::{Action, Field, Flow, Match, Port, Vlan};
 
 use super::answer::{finish, to_uplink};
 use super::build::{
-    FAMILIES, ICMPV6, ND_ADVERT, ND_SOLICIT, ND_TYPES, commit, copy, from_machine, goto, set_bits,
-    track, with_bits,
+    FAMILIES, MLD_TYPES, ND_ADVERT, ND_SOLICIT, ND_TYPES, commit, copy, from_machine, goto, icmpv6,
+    set_bits, track, with_bits,
 };
 use super::{
     ANSWER, ANSWER_ND, CLASSIFY, GUARD, LOCATE, MARK_INBOUND, NAT, NETWORK, OUTPUT, POLICY,
@@ -116,11 +116,8 @@ fn guard() -> Vec<Entry> {
     ND_TYPES.map(forbidden).into()
 }
 
-fn icmpv6(base: Match, kind: u8) -> Match {
-    base.ipv6().ip_proto(ICMPV6).with(Field::Icmpv6Type, kind)
-}
-
-/// What is not answered here goes on: ARP to where it is for, the rest of a machine through its connections.
+/// What is not answered here goes on: ARP to where it is for, what a machine listens to to the network, the rest of a
+/// machine through its connections.
 fn answer() -> Vec<Entry> {
     let from_uplink = with_bits(Match::new(), bit::FROM_UPLINK, bit::FROM_UPLINK);
     let mut out = vec![
@@ -131,6 +128,8 @@ fn answer() -> Vec<Entry> {
     let answers =
         finish().map(|(priority, matches, actions)| (ANSWER_ND, priority, matches, actions));
     out.extend(answers);
+    let listens = |kind| (ANSWER, 20, icmpv6(from_machine(), kind), to_uplink());
+    out.extend(MLD_TYPES.map(listens));
     out
 }
 
@@ -260,7 +259,7 @@ fn output() -> Vec<Entry> {
     let tagged = tag().into_iter().chain([back()]).collect();
     let by_register = Action::OutputReg {
         source: out_port(),
-        max_len: 0,
+        max_len: u16::MAX,
     };
     let any = with_bits(Match::new(), 0, bit::REFLECT);
     vec![

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use openflow::{Field, Flow, Match};
 use packet::Mac;
 
-use super::build::{ND_ADVERT, ND_SOLICIT, Side, goto, nd};
+use super::build::{MLD_TYPES, ND_ADVERT, ND_SOLICIT, Side, goto, icmpv6, nd};
 use super::nic::Nic;
 use super::{ANSWER, GUARD};
 use crate::cookie::Kind;
@@ -23,6 +23,10 @@ pub(super) fn flows(nic: &Nic<'_>) -> Vec<Flow> {
     let all = listed.iter().map(|own| own.ip_address).enumerate();
     let implied = (!listed.iter().any(|own| own.ip_address == link_local))
         .then_some((LINK_LOCAL_PLACE, link_local));
+    for group in memberships(nic, link_local) {
+        let by = (Kind::Ipv6, LINK_LOCAL_PLACE);
+        out.push(nic.flow(by, (GUARD, 100), group, goto(ANSWER)));
+    }
     for (place, address) in all.chain(implied) {
         let by = (Kind::Ipv6, place);
         out.extend(guard(nic, by, address));
@@ -39,6 +43,21 @@ pub(super) fn flows(nic: &Nic<'_>) -> Vec<Flow> {
         }
     }
     out
+}
+
+/// What the machine may say of the multicast groups that it listens to, its neighbours' questions among them: switches
+/// that listen in would not bring those otherwise (RFC 3810, section 5.2.13).
+fn memberships(nic: &Nic<'_>, link_local: Ipv6Addr) -> Vec<Match> {
+    if !nic.vnic.anti_spoofing {
+        return Vec::new();
+    }
+    let from = |source: Ipv6Addr| {
+        MLD_TYPES.map(|kind| {
+            let source = nic.card().with(Field::Ipv6Src, source.to_bits());
+            icmpv6(source, kind).with(Field::IpTtl, 1u8)
+        })
+    };
+    [link_local, Ipv6Addr::UNSPECIFIED].map(from).concat()
 }
 
 /// What the machine may send in the name of the address: packets, questions for neighbours, answers about itself, and

@@ -31,7 +31,7 @@
 //! nothing per packet: the switch caches the outcome as any other.
 //!
 //! Invariants: every flow bears a cookie of this crate; a card's flows match its port, its network or its addresses,
-//! so that no two cards have a flow in common; no flow but those of [`host_flows`] is shared.
+//! so that no two cards have a flow in common; no flow but the host's own is shared.
 
 mod address;
 mod answer;
