@@ -305,7 +305,7 @@ fn check_acls(object: &str, acls: &[Acl], problems: &mut Problems) {
         problems,
     );
     for acl in acls {
-        if let Err(error) = logic::parse_match(&acl.match_.value, logic::Symbols::ovn()) {
+        if let Err(error) = logic::check_match(&acl.match_.value, logic::Symbols::ovn()) {
             let what = format!("its match does not parse: {error}");
             problems.add(
                 acl.match_.at,

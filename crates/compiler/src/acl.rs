@@ -121,7 +121,7 @@ fn error(row: &nb::Acl) -> Option<Str> {
     if row.action == nb::AclAction::Pass {
         return Some("not supported: action pass".into());
     }
-    let parsed = logic::parse_match(&row.match_, Symbols::ovn());
+    let parsed = logic::check_match(&row.match_, Symbols::ovn());
     parsed
         .err()
         .map(|error| format!("match does not parse: {error}").into())

@@ -99,6 +99,10 @@ fn natural_key(table: &str, row: &Row) -> Option<(&'static str, Str)> {
             sb::Dhcpv6Options::NAME,
             sb::Dhcpv6Options::from_row(row).ok()?.name,
         )),
+        sb::ChassisTemplateVar::NAME => Some((
+            sb::ChassisTemplateVar::NAME,
+            sb::ChassisTemplateVar::from_row(row).ok()?.chassis,
+        )),
         sb::MulticastGroup::NAME => {
             let row = sb::MulticastGroup::from_row(row).ok()?;
             let key = multicast_key(row.datapath.uuid(), &row.name);

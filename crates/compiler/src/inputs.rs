@@ -60,6 +60,7 @@ northbound! {
     ha_chassis: HaChassis,
     ha_chassis_group: HaChassisGroup,
     static_mac_binding: StaticMacBinding,
+    template: ChassisTemplateVar,
 }
 
 fn feed<T: Table>(

@@ -17,6 +17,7 @@ pub(crate) const OWNED: &[&str] = &[
     sb::AddressSet::NAME,
     sb::PortGroup::NAME,
     sb::StaticMacBinding::NAME,
+    sb::ChassisTemplateVar::NAME,
     sb::DhcpOptions::NAME,
     sb::Dhcpv6Options::NAME,
     sb::RbacPermission::NAME,

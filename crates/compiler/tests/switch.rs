@@ -388,3 +388,39 @@ fn default_drop() {
     cloud.run();
     assert_eq!(cloud.flows(action), before);
 }
+
+#[test]
+fn template_variables() {
+    let mut cloud = two_tier();
+    let allow = acl(
+        Direction::ToLport,
+        1001,
+        "outport == \"web1\" && ip4.src == ^OFFICE",
+        AclAction::Allow,
+    );
+    cloud.acl("web", "office", allow);
+    let mut variables = nb::ChassisTemplateVar {
+        chassis: "hv1".into(),
+        variables: map([("OFFICE", "192.0.2.0/24"), ("VIP", "10.0.0.1")]),
+        ..<_>::default()
+    };
+    cloud.put("variables", &variables);
+    cloud.run();
+    let rows = |cloud: &Cloud| {
+        cloud.listing(|row: sb::ChassisTemplateVar| format!("{} {:?}", row.chassis, row.variables))
+    };
+    assert_eq!(
+        rows(&cloud),
+        r#"hv1 {"OFFICE": "192.0.2.0/24", "VIP": "10.0.0.1"}"#
+    );
+    let flows = cloud.flows(|flow| flow.match_.contains('^'));
+    assert!(flows.contains("ip4.src == ^OFFICE"), "{flows}");
+
+    variables.variables = map([("OFFICE", "198.51.100.0/24")]);
+    cloud.put("variables", &variables);
+    cloud.run();
+    assert_eq!(rows(&cloud), r#"hv1 {"OFFICE": "198.51.100.0/24"}"#);
+    cloud.remove::<nb::ChassisTemplateVar>("variables");
+    cloud.run();
+    assert_eq!(rows(&cloud), "");
+}

@@ -28,6 +28,12 @@ pub enum Field {
     CtMark,
     /// Connection tracking label (128 bits).
     CtLabel,
+    /// Protocol of the connection's first packet (8 bits).
+    CtProto,
+    /// Source port of the connection's first packet (16 bits).
+    CtTpSrc,
+    /// Destination port of the connection's first packet (16 bits).
+    CtTpDst,
     /// Ethernet source.
     EthSrc,
     /// Ethernet destination.
@@ -104,7 +110,7 @@ pub enum Field {
 
 impl Field {
     /// Every field that can appear in a match, containers of registers left out.
-    pub const MATCHABLE: [Self; 52] = {
+    pub const MATCHABLE: [Self; 55] = {
         use Field::*;
         [
             InPort,
@@ -124,6 +130,9 @@ impl Field {
             CtState,
             CtMark,
             CtLabel,
+            CtProto,
+            CtTpSrc,
+            CtTpDst,
             EthSrc,
             EthDst,
             EthType,
@@ -168,10 +177,10 @@ impl Field {
         match self {
             IpEcn | IpFrag => 2,
             IpDscp => 6,
-            IpProto | IpTtl | Icmp4Type | Icmp4Code | Icmp6Type | Icmp6Code => 8,
+            IpProto | IpTtl | Icmp4Type | Icmp4Code | Icmp6Type | Icmp6Code | CtProto => 8,
             TcpFlags => 12,
             EthType | VlanTci | ArpOp | TcpSrc | TcpDst | UdpSrc | UdpDst | SctpSrc | SctpDst
-            | Icmp4FragMtu => 16,
+            | Icmp4FragMtu | CtTpSrc | CtTpDst => 16,
             Ip6Label => 20,
             InPort | OutPort | RemoteOutPort | Reg(_) | Flags | CtState | CtMark | Ip4Src
             | Ip4Dst | ArpSpa | ArpTpa | PktMark | Icmp6FragMtu => 32,
@@ -191,7 +200,7 @@ impl Field {
     pub(crate) const fn is_protocol(self) -> bool {
         matches!(
             self,
-            Self::EthType | Self::IpProto | Self::Icmp6Type | Self::Icmp6Code
+            Self::EthType | Self::IpProto | Self::Icmp6Type | Self::Icmp6Code | Self::CtProto
         )
     }
 
@@ -231,6 +240,9 @@ impl Field {
             CtState => "ct_state",
             CtMark => "ct_mark",
             CtLabel => "ct_label",
+            CtProto => "ct_proto",
+            CtTpSrc => "ct_tp_src",
+            CtTpDst => "ct_tp_dst",
             EthSrc => "eth.src",
             EthDst => "eth.dst",
             EthType => "eth.type",

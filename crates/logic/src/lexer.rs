@@ -34,11 +34,41 @@ pub(crate) struct Placed {
     pub(crate) end: usize,
 }
 
-/// Operators, longer ones before their own beginnings.
-const SIGNS: [&str; 27] = [
-    "<->", "==", "!=", "<=", ">=", "&&", "||", "..", "--", "(", ")", "{", "}", "[", "]", "<", ">",
-    "!", "=", ",", ";", ":", "-", "+", "&", "|", "/",
-];
+/// The operator or bracket that a text begins with, the longest that it can be.
+fn sign(text: &str) -> Option<&'static str> {
+    let bytes = text.as_bytes();
+    let second = bytes.get(1).copied().unwrap_or_default();
+    Some(match (*bytes.first()?, second) {
+        (b'<', b'-') if bytes.get(2) == Some(&b'>') => "<->",
+        (b'=', b'=') => "==",
+        (b'!', b'=') => "!=",
+        (b'<', b'=') => "<=",
+        (b'>', b'=') => ">=",
+        (b'&', b'&') => "&&",
+        (b'|', b'|') => "||",
+        (b'.', b'.') => "..",
+        (b'-', b'-') => "--",
+        (b'(', _) => "(",
+        (b')', _) => ")",
+        (b'{', _) => "{",
+        (b'}', _) => "}",
+        (b'[', _) => "[",
+        (b']', _) => "]",
+        (b'<', _) => "<",
+        (b'>', _) => ">",
+        (b'!', _) => "!",
+        (b'=', _) => "=",
+        (b',', _) => ",",
+        (b';', _) => ";",
+        (b':', _) => ":",
+        (b'-', _) => "-",
+        (b'+', _) => "+",
+        (b'&', _) => "&",
+        (b'|', _) => "|",
+        (b'/', _) => "/",
+        _ => return None,
+    })
+}
 
 /// An error about the bytes from `start` to `end` of `text`.
 pub(crate) fn error_at(text: &str, start: usize, end: usize, message: impl Into<String>) -> Error {
@@ -58,7 +88,8 @@ pub(crate) fn error_at(text: &str, start: usize, end: usize, message: impl Into<
 
 /// Splits `text`; the last token is [`Token::End`].
 pub(crate) fn tokens(text: &str) -> Result<Vec<Placed>, Error> {
-    let mut result = Vec::new();
+    // Few texts have more than a token in three bytes; a long one may grow.
+    let mut result = Vec::with_capacity(text.len().min(256) / 3 + 2);
     let mut at = 0;
     loop {
         at = skip_blank(text, at)?;
@@ -150,7 +181,7 @@ fn token(text: &str, at: usize) -> Result<(Token, usize), Error> {
         }
         return Ok((make(rest[1..=length].into()), at + 1 + length));
     }
-    match SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
+    match sign(rest) {
         Some(sign) => Ok((Token::Sign(sign), at + sign.len())),
         None => Err(error_at(
             text,
@@ -161,7 +192,21 @@ fn token(text: &str, at: usize) -> Result<(Token, usize), Error> {
     }
 }
 
-fn name_length(text: &str) -> usize {
+/// Where what begins at `at` ends, for who looks for something outside of quotes and comments: a quoted text, a comment,
+/// or one character.
+pub(crate) fn skip_token(text: &str, at: usize) -> Result<usize, Error> {
+    let rest = &text[at..];
+    if rest.starts_with('"') {
+        return quoted(text, at).map(|(_, end)| end);
+    }
+    if rest.starts_with("//") || rest.starts_with("/*") {
+        return skip_blank(text, at);
+    }
+    Ok(at + rest.chars().next().map_or(1, char::len_utf8))
+}
+
+/// The length of the name that `text` begins with; it may begin with a digit too.
+pub(crate) fn name_length(text: &str) -> usize {
     text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))
         .unwrap_or(text.len())
 }

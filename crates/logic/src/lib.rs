@@ -18,11 +18,15 @@ mod error;
 mod eval;
 mod expr;
 mod field;
+mod flow;
 mod lexer;
+mod near;
 mod normal;
+mod packed;
 mod parse;
 mod symbol;
 mod table;
+mod template;
 
 pub use action::options::{
     DHCP_V4_OPTIONS, DHCP_V6_OPTIONS, OptionDef, OptionKind, RA_OPTIONS, RouterAdvertisement,
@@ -33,10 +37,14 @@ pub use error::{Error, NormalError};
 pub use eval::Packet;
 pub use expr::{Comparison, Expr, References, Relation, Value};
 pub use field::{Bits, Field};
+pub use flow::{About, Flow, FlowError, FlowText, Interner, Stage};
+pub use near::nearest;
 pub use normal::{Conjunct, Conjunctive, Environment, Limits, NormalForm, Term};
+pub use packed::Packed;
 pub use parse::{parse_match, parse_match_with};
 pub use smol_str::SmolStr as Str;
 pub use symbol::{Kind, Level, Scope, Slice, Symbol, Symbols};
+pub use template::{Variables, check_match, expand_actions, expand_match, variables};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,11 @@
 
 use crate::expr::{Comparison, Expr, Relation, Value};
 use crate::lexer::{Placed, Token, error_at, tokens};
+use crate::near::hint;
 use crate::{Constant, Error, Field, Format, Kind, Level, Scope, Slice, Str, Symbols};
+
+/// The one function that a match can call.
+const RESIDENCY: &str = "is_chassis_resident";
 
 /// How deep parentheses and `!` may nest.
 const MAX_DEPTH: usize = 100;
@@ -80,8 +84,8 @@ impl<'a> Parser<'a> {
     }
 
     pub(crate) fn unexpected(&self, expected: &str) -> Error {
-        if let Token::Template(_) = self.peek() {
-            return self.error("not supported: template variables (^NAME)");
+        if let Token::Template(name) = self.peek() {
+            return self.error(format!("the template variable ^{name} has no value here"));
         }
         self.error(format!("{expected} was expected"))
     }
@@ -133,7 +137,7 @@ impl<'a> Parser<'a> {
         let symbol = self
             .symbols
             .find(&name)
-            .ok_or_else(|| self.error(format!("there is no field or predicate called `{name}`")))?;
+            .ok_or_else(|| self.unknown_symbol(&name))?;
         self.next();
         let Some(whole) = Slice::whole(symbol) else {
             return Err(self.error_from(start, format!("`{name}` is a predicate, not a field")));
@@ -159,6 +163,17 @@ impl<'a> Parser<'a> {
                 format!("`{name}` has the bits 0 to {highest}, low..high"),
             )
         })
+    }
+
+    fn unknown_symbol(&self, name: &str) -> Error {
+        if let Token::Sign("(") = self.peek_second() {
+            let hint = hint(name, [RESIDENCY]);
+            return self.error(format!("there is no function called `{name}` here{hint}"));
+        }
+        let hint = hint(name, self.symbols.iter().map(|symbol| symbol.name()));
+        self.error(format!(
+            "there is no field or predicate called `{name}`{hint}"
+        ))
     }
 
     fn bit_number(&mut self) -> Result<u8, Error> {
@@ -218,7 +233,7 @@ impl<'a> Parser<'a> {
             return Ok(inner.not());
         }
         match self.peek().clone() {
-            Token::Name(name) if name == "is_chassis_resident" => self.residency(),
+            Token::Name(name) if name == RESIDENCY => self.residency(),
             Token::Name(_) => self.symbol_first(negated),
             Token::Number(Constant {
                 value: value @ (0 | 1),
@@ -296,8 +311,21 @@ impl<'a> Parser<'a> {
         }
         let operand = self.matchable_slice()?;
         let Some(relation) = self.accept_relation() else {
+            if negated && operand.width() != 1 && !operand.is_port() {
+                return Ok(Expr::Compare(Comparison {
+                    operand,
+                    relation: Relation::NotEqual,
+                    values: vec![Value::Number(Constant::number(0))],
+                }));
+            }
             if operand.width() != 1 || operand.is_port() {
-                let message = format!("`{operand}` needs a comparison, such as `{operand} != 0`");
+                let example = if operand.is_port() {
+                    "== \"name\""
+                } else {
+                    "!= 0"
+                };
+                let message =
+                    format!("`{operand}` needs a comparison, such as `{operand} {example}`");
                 return Err(self.error_from(start, message));
             }
             return Ok(Expr::Bit(operand));
@@ -402,8 +430,14 @@ impl<'a> Parser<'a> {
             let message = format!("`{relation}` needs a single number without a mask");
             return Err(self.error_from(values_at, message));
         }
-        for value in &values {
-            self.check_value(operand, value, values_at)?;
+        for (number, value) in values.iter().enumerate() {
+            let at = || self.member_position(values_at, number);
+            self.check_value(operand, value, at)?;
+            if operand.symbol().level() == Level::Nominal && masked(value) {
+                let message =
+                    format!("`{operand}` is compared as a whole: a mask has no meaning here");
+                return Err(self.error_from(at(), message));
+            }
         }
         if operand.width() == 1
             && single_number
@@ -459,7 +493,7 @@ impl<'a> Parser<'a> {
         &self,
         operand: Slice,
         value: &Value,
-        at: usize,
+        at: impl FnOnce() -> usize,
     ) -> Result<(), Error> {
         let message = match value {
             Value::Number(_) | Value::AddressSet(_) if operand.is_port() => {
@@ -477,7 +511,15 @@ impl<'a> Parser<'a> {
             },
             _ => return Ok(()),
         };
-        Err(self.error_from(at, message))
+        Err(self.error_from(at(), message))
+    }
+
+    /// Where a member of the set stands that begins at `at`; each is one token.
+    fn member_position(&self, at: usize, number: usize) -> usize {
+        let is_member = |token: &Token| !matches!(token, Token::Sign("{" | ","));
+        let mut places =
+            (at..self.tokens.len()).filter(|place| is_member(&self.tokens[*place].token));
+        places.nth(number).unwrap_or(at)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
-use crate::{Bits, Expr};
+use crate::{Bits, Conjunct, Expr};
 
 /// How a symbol's values may be compared (ovn-sb(5), "Level of Measurement").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,10 +47,14 @@ pub enum Kind {
 #[derive(Debug)]
 pub struct Symbol {
     pub(crate) name: &'static str,
+    /// Its place in the table.
+    pub(crate) id: u16,
     pub(crate) kind: Kind,
     pub(crate) level: Level,
     pub(crate) prerequisite: Option<Expr>,
     pub(crate) scope: Scope,
+    /// What the prerequisite, or the expansion of a predicate, comes to: the same everywhere, so made once.
+    pub(crate) form: OnceLock<Vec<Conjunct>>,
 }
 
 impl Symbol {
@@ -98,9 +102,10 @@ impl Symbol {
     }
 }
 
+/// A symbol is the one of its table: the same name can mean another thing in another table.
 impl PartialEq for Symbol {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
+        std::ptr::eq(self, other)
     }
 }
 
@@ -135,6 +140,11 @@ impl Slice {
         let width = symbol.bits()?.width;
         let range = (first != 0 || last + 1 != width).then_some((first, last));
         (first <= last && last < width).then_some(Self { symbol, range })
+    }
+
+    /// First and last bit within the symbol; none when the whole symbol is meant.
+    pub(crate) fn range(&self) -> Option<(u8, u8)> {
+        self.range
     }
 
     /// The symbol it is taken from.
@@ -189,9 +199,11 @@ impl fmt::Debug for Slice {
 }
 
 /// The names that a text may use.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Symbols {
     by_name: FxHashMap<&'static str, &'static Symbol>,
+    /// In the order of the table; a symbol that replaces one is at the end.
+    all: Vec<&'static Symbol>,
 }
 
 impl Symbols {
@@ -201,16 +213,35 @@ impl Symbols {
         SYMBOLS.get_or_init(crate::table::build)
     }
 
+    /// The same, but TCP, UDP and SCTP and their ports are those of the connection's first packet, so that all
+    /// fragments of a packet match. OVN means these in flows with the tag `acl_ct_translation`.
+    pub fn ct_translation() -> &'static Self {
+        static SYMBOLS: OnceLock<Symbols> = OnceLock::new();
+        SYMBOLS.get_or_init(|| crate::table::build_ct_translation(Self::ovn()))
+    }
+
     pub(crate) fn empty() -> Self {
         Self {
             by_name: FxHashMap::default(),
+            all: Vec::new(),
         }
     }
 
     /// Adds a symbol for the life of the process; only the table does, once.
-    pub(crate) fn add(&mut self, symbol: Symbol) {
+    pub(crate) fn add(&mut self, mut symbol: Symbol) {
+        symbol.id = self.all.len() as u16;
         let symbol: &'static Symbol = Box::leak(Box::new(symbol));
         self.by_name.insert(symbol.name, symbol);
+        self.all.push(symbol);
+    }
+
+    /// The symbol with that number, in whichever table. The numbers of one are those of the other, and more.
+    pub(crate) fn numbered(id: usize) -> &'static Symbol {
+        let first = &Self::ovn().all;
+        first
+            .get(id)
+            .copied()
+            .unwrap_or_else(|| Self::ct_translation().all[id])
     }
 
     /// The symbol of that name.
@@ -218,8 +249,9 @@ impl Symbols {
         self.by_name.get(name).copied()
     }
 
-    /// All symbols, in no order.
+    /// All symbols, in the order in which they are declared.
     pub fn iter(&self) -> impl Iterator<Item = &'static Symbol> + '_ {
-        self.by_name.values().copied()
+        let is_found = |symbol: &&'static Symbol| self.by_name.get(symbol.name) == Some(symbol);
+        self.all.iter().copied().filter(is_found)
     }
 }

@@ -1,5 +1,7 @@
 //! The table of all symbols (ovn-sb(5), "Symbols"). To add a symbol, add a line.
 
+use std::sync::OnceLock;
+
 use crate::expr::Expr;
 use crate::symbol::{Kind, Level, Scope, Symbol, Symbols};
 use crate::{Bits, Field, parse_match};
@@ -189,10 +191,34 @@ const TABLE: &[Entry] = &[
     Whole("icmp6.frag_mtu", Field::Icmp6FragMtu, Ordinal, "", IcmpError),
 ];
 
+/// What is different where the ports are those of the connection. Flags are the packet's, so they ask for its protocol.
+#[rustfmt::skip]
+const CT_TRANSLATION: &[Entry] = &[
+    Whole("ct_proto", Field::CtProto, Nominal, "ct.trk", ReadOnly),
+    Whole("tcp.flags", Field::TcpFlags, Ordinal, "tcp", ReadOnly),
+    Predicate("tcp", "ct.trk && !ct.inv && ct_proto == 6"),
+    Whole("tcp.src", Field::CtTpSrc, Ordinal, "tcp", ReadOnly),
+    Whole("tcp.dst", Field::CtTpDst, Ordinal, "tcp", ReadOnly),
+    Predicate("udp", "ct.trk && !ct.inv && ct_proto == 17"),
+    Whole("udp.src", Field::CtTpSrc, Ordinal, "udp", ReadOnly),
+    Whole("udp.dst", Field::CtTpDst, Ordinal, "udp", ReadOnly),
+    Predicate("sctp", "ct.trk && !ct.inv && ct_proto == 132"),
+    Whole("sctp.src", Field::CtTpSrc, Ordinal, "sctp", ReadOnly),
+    Whole("sctp.dst", Field::CtTpDst, Ordinal, "sctp", ReadOnly),
+];
+
 /// All symbols, in the order of the table.
 pub(crate) fn build() -> Symbols {
-    let mut symbols = Symbols::empty();
-    for entry in TABLE {
+    with(Symbols::empty(), TABLE)
+}
+
+/// The symbols of `base`, some of them replaced.
+pub(crate) fn build_ct_translation(base: &Symbols) -> Symbols {
+    with(base.clone(), CT_TRANSLATION)
+}
+
+fn with(mut symbols: Symbols, entries: &[Entry]) -> Symbols {
+    for entry in entries {
         let symbol = make(entry, &symbols);
         symbols.add(symbol);
     }
@@ -205,6 +231,8 @@ fn make(entry: &Entry, so_far: &Symbols) -> Symbol {
     match *entry {
         Whole(name, field, level, needs, scope) => Symbol {
             name,
+            id: 0,
+            form: OnceLock::new(),
             kind: Kind::Bits(Bits {
                 field,
                 first: 0,
@@ -216,6 +244,8 @@ fn make(entry: &Entry, so_far: &Symbols) -> Symbol {
         },
         Part(name, field, first, width, needs, scope) => Symbol {
             name,
+            id: 0,
+            form: OnceLock::new(),
             kind: Kind::Bits(Bits {
                 field,
                 first,
@@ -227,6 +257,8 @@ fn make(entry: &Entry, so_far: &Symbols) -> Symbol {
         },
         Port(name, field) => Symbol {
             name,
+            id: 0,
+            form: OnceLock::new(),
             kind: Kind::Port(Bits {
                 field,
                 first: 0,
@@ -241,6 +273,8 @@ fn make(entry: &Entry, so_far: &Symbols) -> Symbol {
             let level = level_of(&expansion).min(Level::Boolean);
             Symbol {
                 name,
+                id: 0,
+                form: OnceLock::new(),
                 kind: Kind::Predicate(Box::new(expansion)),
                 level,
                 prerequisite: None,

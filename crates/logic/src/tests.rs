@@ -5,3 +5,4 @@ mod matches;
 mod normal;
 mod random;
 mod statements;
+mod templates;

@@ -106,6 +106,8 @@ pub enum Fact {
     StaticMacBinding(Uuid, Option<Arc<sb::StaticMacBinding>>),
     /// A learned address of a switch.
     Fdb(Uuid, Option<Arc<sb::Fdb>>),
+    /// The template variables of a chassis.
+    Template(Uuid, Option<Arc<sb::ChassisTemplateVar>>),
 }
 
 impl Fact {
@@ -135,6 +137,7 @@ impl Fact {
             sb::MacBinding::NAME => Self::MacBinding(uuid, row(change)?),
             sb::StaticMacBinding::NAME => Self::StaticMacBinding(uuid, row(change)?),
             sb::Fdb::NAME => Self::Fdb(uuid, row(change)?),
+            sb::ChassisTemplateVar::NAME => Self::Template(uuid, row(change)?),
             _ => return Ok(None),
         }))
     }
@@ -154,12 +157,13 @@ impl Fact {
             sb::MacBinding::NAME => Self::MacBinding(uuid, None),
             sb::StaticMacBinding::NAME => Self::StaticMacBinding(uuid, None),
             sb::Fdb::NAME => Self::Fdb(uuid, None),
+            sb::ChassisTemplateVar::NAME => Self::Template(uuid, None),
             _ => return None,
         })
     }
 
     /// The tables of the Southbound that matter here, for a monitor.
-    pub const TABLES: [&'static str; 12] = [
+    pub const TABLES: [&'static str; 13] = [
         sb::LogicalFlow::NAME,
         sb::LogicalDpGroup::NAME,
         sb::DatapathBinding::NAME,
@@ -172,5 +176,6 @@ impl Fact {
         sb::MacBinding::NAME,
         sb::StaticMacBinding::NAME,
         sb::Fdb::NAME,
+        sb::ChassisTemplateVar::NAME,
     ];
 }

@@ -95,6 +95,7 @@ impl Physical {
             Fact::MacBinding(key, value) => engine.set(inputs.mac_binding, key, value),
             Fact::StaticMacBinding(key, value) => engine.set(inputs.static_mac_binding, key, value),
             Fact::Fdb(key, value) => engine.set(inputs.fdb, key, value),
+            Fact::Template(key, value) => engine.set(inputs.template, key, value),
         }
     }
 
@@ -182,7 +183,7 @@ impl Physical {
             interface Interface, patch Patch, tunnel Tunnel, zone Zone, logical_flow LogicalFlow,
             datapath_group DatapathGroup, datapath Datapath, port Port, multicast Multicast,
             address_set AddressSet, port_group PortGroup, chassis Chassis, encap Encap,
-            mac_binding MacBinding, static_mac_binding StaticMacBinding, fdb Fdb,
+            mac_binding MacBinding, static_mac_binding StaticMacBinding, fdb Fdb, template Template,
         );
         facts
     }

@@ -33,6 +33,7 @@ pub(crate) struct Inputs {
     pub(crate) mac_binding: Input<Uuid, Arc<sb::MacBinding>>,
     pub(crate) static_mac_binding: Input<Uuid, Arc<sb::StaticMacBinding>>,
     pub(crate) fdb: Input<Uuid, Arc<sb::Fdb>>,
+    pub(crate) template: Input<Uuid, Arc<sb::ChassisTemplateVar>>,
     /// What [`crate::local::Locality`] found.
     pub(crate) local: Input<Uuid, ()>,
 }
@@ -57,6 +58,7 @@ impl Inputs {
             mac_binding: build.input("MAC_Binding"),
             static_mac_binding: build.input("Static_MAC_Binding"),
             fdb: build.input("FDB"),
+            template: build.input("Chassis_Template_Var"),
             local: build.input("local datapath"),
         }
     }
@@ -116,6 +118,9 @@ pub(crate) struct World {
     pub(crate) multicast_named: Collected<(Uuid, Str), u32>,
     pub(crate) address_set_named: Index<Str, Uuid>,
     pub(crate) port_group_named: Index<Str, Uuid>,
+    /// By chassis and name: what a template variable stands for.
+    pub(crate) template_value: Collected<(Str, Str), Str>,
+    pub(crate) templates_of: Index<Str, Uuid>,
 }
 
 impl World {
@@ -185,6 +190,16 @@ impl World {
             }),
             port_group_named: build.index("port group by name", inputs.port_group, |_, row| {
                 [row.name.clone()]
+            }),
+            template_value: build.collect("template variable", inputs.template, |_, row| {
+                let key = |name: &Str| (row.chassis.clone(), name.clone());
+                let values = row.variables.iter();
+                values
+                    .map(|(name, value)| (key(name), value.clone()))
+                    .collect::<Vec<_>>()
+            }),
+            templates_of: build.index("templates of a chassis", inputs.template, |_, row| {
+                [row.chassis.clone()]
             }),
         }
     }

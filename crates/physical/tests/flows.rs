@@ -7,7 +7,7 @@ mod support;
 use model::Weak;
 use openflow::Port;
 use physical::{Diagnostic, Fact, FlowChange, Physical, Zone};
-use support::{Net, address_set_fact, computed, flow_fact, uuid};
+use support::{Net, address_set_fact, computed, flow_fact, template_fact, uuid};
 
 /// The flows of these tables, without those that every switch has.
 fn show(physical: &Physical, tables: &[u8]) -> String {
@@ -313,4 +313,98 @@ fn a_port_plugged_in_costs_what_it_touches() {
     assert_eq!(counts.get("common parts"), None);
     insta::assert_debug_snapshot!(counts);
     assert!(!physical.changes().flows.is_empty());
+}
+
+#[test]
+fn template_variables_have_the_values_of_this_chassis() {
+    let net = Net::new()
+        .datapath("sw", 1, true)
+        .local("sw", "vm", 1, 7)
+        .template("here", &[("VIP", "10.0.0.1"), ("MARK", "5")])
+        .template("there", &[("VIP", "10.0.0.2"), ("MARK", "6")])
+        .flow(
+            "sw",
+            "in:3",
+            10,
+            "ip4.dst == ^VIP && tcp.dst == 80 -> reg0 = ^VIP; pkt.mark = ^MARK; next;",
+        )
+        .flow("sw", "in:4", 10, "ip4 -> next;");
+    let mut physical = computed(net.facts);
+    assert_eq!(
+        show(&physical, &[8 + 3]),
+        "table=11, priority=10,tcp,metadata=0x1,nw_dst=10.0.0.1,tp_dst=80 \
+         actions=set_field:0xa000001->reg0,set_field:0x5->pkt_mark,resubmit(,12)"
+    );
+    physical.changes();
+
+    // A new value changes the flow that uses it, and only that one is read again.
+    physical.set_log(true);
+    physical.apply(template_fact("here", &[("VIP", "10.0.0.3"), ("MARK", "5")]));
+    physical.run();
+    let read: Vec<_> = physical
+        .log()
+        .into_iter()
+        .filter(|ran| ran.rule == "parsed flow")
+        .collect();
+    assert_eq!(read.len(), 1, "{read:?}");
+    let changes = physical.changes().flows;
+    assert_eq!(changes.len(), 2, "{changes:?}");
+    assert!(show(&physical, &[8 + 3]).contains("nw_dst=10.0.0.3"));
+
+    // What others have is nothing to us.
+    physical.apply(template_fact("there", &[]));
+    physical.run();
+    assert_eq!(
+        physical
+            .log()
+            .iter()
+            .filter(|ran| ran.rule == "parsed flow")
+            .count(),
+        0
+    );
+
+    // Without a value the flow is gone, and is told of.
+    physical.apply(template_fact("here", &[("VPI", "10.0.0.3"), ("MARK", "5")]));
+    physical.run();
+    assert_eq!(show(&physical, &[8 + 3]), "");
+    let messages: Vec<_> = physical
+        .diagnostics()
+        .into_iter()
+        .map(|it| it.message)
+        .collect();
+    let message = "match: column 12: the template variable ^VIP has no value here; did you mean `VPI`? (at `^VIP`)";
+    assert_eq!(messages, [message]);
+    physical.apply(template_fact("here", &[("VIP", "nonsense"), ("MARK", "5")]));
+    physical.run();
+    let messages: Vec<_> = physical
+        .diagnostics()
+        .into_iter()
+        .map(|it| it.message)
+        .collect();
+    assert!(
+        messages[0].ends_with("here ^VIP is `nonsense` (at `^VIP`)"),
+        "{messages:?}"
+    );
+}
+
+#[test]
+fn ports_of_connections_by_a_tag() {
+    let Fact::LogicalFlow(id, Some(row)) = flow_fact("sw", "in:3", 10, "tcp.dst == 80 -> next;")
+    else {
+        panic!("a flow")
+    };
+    let mut row = model::sb::LogicalFlow::clone(&row);
+    row.tags = [("acl_ct_translation".into(), "true".into())]
+        .into_iter()
+        .collect();
+    let net = Net::new()
+        .datapath("sw", 1, true)
+        .local("sw", "vm", 1, 7)
+        .fact(Fact::LogicalFlow(id, Some(row.into())));
+    let physical = computed(net.facts);
+    assert_eq!(physical.diagnostics(), []);
+    assert_eq!(
+        show(&physical, &[8 + 3]),
+        "table=11, priority=10,ct_state=-inv+trk,ct_nw_proto=6,ct_tp_dst=80,metadata=0x1 actions=resubmit(,12)"
+    );
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use logic::{Field, Packet, Slice};
 
 /// How many basic fields there are.
-pub(crate) const COUNT: usize = 55;
+pub(crate) const COUNT: usize = 57;
 
 /// The place of a basic field; containers of registers have none.
 pub(crate) const fn place(field: Field) -> usize {
@@ -58,6 +58,9 @@ pub(crate) const fn place(field: Field) -> usize {
         Icmp6FragMtu => 51,
         XReg(_) => 52,
         XxReg(_) => 53,
+        CtProto => 54,
+        CtTpSrc => 55,
+        CtTpDst => 56,
     }
 }
 

@@ -31,6 +31,31 @@ pub enum Agent {
     Stock,
 }
 
+impl Agent {
+    /// Starts it on a hypervisor; `heddle` is the binary under test.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(self, heddle: &Path, hypervisor: &Hypervisor) -> Result<Process> {
+        let file = |kind: &str| hypervisor.folder().join(format!("agent.{kind}"));
+        let mut command = match self {
+            Self::Stock => Command::new("ovn-controller"),
+            Self::Heddle => {
+                let mut command = Command::new(heddle);
+                command
+                    .arg("agent")
+                    .arg(format!("--unixctl={}", file("ctl").display()));
+                command
+            }
+        };
+        command
+            .arg(hypervisor.database())
+            .arg(format!("--log-file={}", file("log").display()))
+            .arg("-vconsole:off");
+        hypervisor.spawn("agent", &mut command)
+    }
+}
+
 /// A cloud that runs. Dropping it ends everything.
 pub struct Cloud {
     // Dropped in this order: who talks goes before who listens, and the folder goes last.
@@ -88,23 +113,7 @@ impl Cloud {
     }
 
     fn start_agent(&self, number: usize) -> Result<Process> {
-        let hypervisor = &self.hypervisors[number];
-        let file = |kind: &str| hypervisor.folder().join(format!("agent.{kind}"));
-        let mut command = match self.kinds[number] {
-            Agent::Stock => Command::new("ovn-controller"),
-            Agent::Heddle => {
-                let mut command = Command::new(&self.heddle);
-                command
-                    .arg("agent")
-                    .arg(format!("--unixctl={}", file("ctl").display()));
-                command
-            }
-        };
-        command
-            .arg(hypervisor.database())
-            .arg(format!("--log-file={}", file("log").display()))
-            .arg("-vconsole:off");
-        hypervisor.spawn("agent", &mut command)
+        self.kinds[number].start(&self.heddle, &self.hypervisors[number])
     }
 
     /// The folder with all its files.

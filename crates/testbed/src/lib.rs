@@ -45,7 +45,7 @@ pub use hypervisor::{Hypervisor, HypervisorSpec};
 pub use leash::Leash;
 pub use namespace::Namespace;
 pub use probe::{Answer, Echo, Kind, Outcome, Pinging, Probe, Responder};
-pub use process::Process;
+pub use process::{Memory, Process};
 pub use scratch::Scratch;
 pub use underlay::Underlay;
 pub use vm::{Addressing, Vm, VmSpec};

@@ -23,6 +23,21 @@ pub struct Process {
     output: PathBuf,
 }
 
+/// How much memory a process has, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    /// Its share of it now.
+    pub now: u64,
+    /// The most that it ever held.
+    pub peak: u64,
+}
+
+fn kilobytes(text: &str, name: &str) -> Result<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    number.with_context(|| format!("no {name} in what the kernel says of the process"))
+}
+
 impl Process {
     /// Starts `command` in `namespace`; what it prints goes to the file `output`. It is killed when the
     /// thread of the namespace ends.
@@ -103,6 +118,44 @@ impl Process {
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// The processor time that all its threads have taken; the kernel counts it in ticks of 10 ms.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn processor(&self) -> Result<Duration> {
+        let stat = self.proc("stat")?;
+        // Behind the name, which may hold anything, `utime` and `stime` are the 12th and the 13th.
+        let fields = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace();
+        let ticks: Vec<u64> = fields
+            .skip(11)
+            .take(2)
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
+        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
+    }
+
+    /// How much memory it has and had.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn memory(&self) -> Result<Memory> {
+        let rollup = self.proc("smaps_rollup")?;
+        let status = self.proc("status")?;
+        Ok(Memory {
+            now: kilobytes(&rollup, "Pss:")? * 1024,
+            peak: kilobytes(&status, "VmHWM:")? * 1024,
+        })
+    }
+
+    fn proc(&self, file: &str) -> Result<String> {
+        let path = format!("/proc/{}/{file}", self.id());
+        std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
     }
 
     fn pid(&self) -> Pid {

@@ -58,7 +58,7 @@ fn actions(
     if !row.bfd_sessions.is_empty() {
         return Err("not supported: bfd_sessions; the policy is left out".into());
     }
-    if let Err(error) = logic::parse_match(&row.match_, logic::Symbols::ovn()) {
+    if let Err(error) = logic::check_match(&row.match_, logic::Symbols::ovn()) {
         return Err(format!("match does not parse: {error}").into());
     }
     let mark = match row.options.get("pkt_mark") {

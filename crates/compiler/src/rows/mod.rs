@@ -9,6 +9,7 @@ pub(crate) mod port;
 mod rbac;
 mod sets;
 mod static_mac;
+mod template;
 pub(crate) mod write_back;
 
 use crate::program::Program;
@@ -19,6 +20,7 @@ pub(crate) fn declare(program: &mut Program) {
     sets::declare(program);
     gateway::declare(program);
     static_mac::declare(program);
+    template::declare(program);
     dhcp::declare(program);
     rbac::declare(program);
 }

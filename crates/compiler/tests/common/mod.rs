@@ -326,7 +326,7 @@ fn check_language(matches: &Str, actions: &Str) {
     }
     GOOD.with_borrow_mut(|good| {
         if good.insert((false, matches.clone())) {
-            let parsed = logic::parse_match(matches, logic::Symbols::ovn());
+            let parsed = logic::check_match(matches, logic::Symbols::ovn());
             assert!(parsed.is_ok(), "{matches}: {parsed:?}");
         }
         if good.insert((true, actions.clone())) {

@@ -1,6 +1,6 @@
 //! What can be said about actions without running them: prerequisites, ports, fields.
 
-use super::{Action, Actions, Nest, ObservationPoint, OptionValue};
+use super::{Action, Actions, Family, Nest, ObservationPoint, OptionValue};
 use crate::{Constant, Expr, Slice, Str, Symbols, Value};
 
 impl Actions {
@@ -59,6 +59,13 @@ impl Actions {
     }
 }
 
+const fn by_family(family: Family, v4: &'static str, v6: &'static str) -> &'static str {
+    match family {
+        Family::V4 => v4,
+        Family::V6 => v6,
+    }
+}
+
 fn add_once(parts: &mut Vec<Expr>, part: Expr) {
     if !parts.contains(&part) {
         parts.push(part);
@@ -66,6 +73,77 @@ fn add_once(parts: &mut Vec<Expr>, part: Expr) {
 }
 
 impl Action {
+    /// The word that names it, as in [`super::ACTIONS`]; of a function, the function's.
+    pub fn name(&self) -> &'static str {
+        use Action::*;
+        match self {
+            Output => "output",
+            Next { .. } => "next",
+            Load { .. } | Move { .. } => "=",
+            Exchange(..) => "<->",
+            DecrementTtl => "ip.ttl",
+            Push(_) => "push",
+            Pop(_) => "pop",
+            CtNext(_) => "ct_next",
+            CtCommit(_) => "ct_commit",
+            CtCommitToZone(_) => "ct_commit_to_zone",
+            CtCommitNat(_) => "ct_commit_nat",
+            Nat { kind, .. } => kind.name(),
+            CtLb { kind, .. } => kind.name(),
+            CtClear => "ct_clear",
+            CtSnatToVip => "ct_snat_to_vip",
+            Nested(nest, _) => nest.name(),
+            GetNeighbour { family, .. } => by_family(*family, "get_arp", "get_nd"),
+            PutNeighbour { family, .. } => by_family(*family, "put_arp", "put_nd"),
+            LookupNeighbour {
+                family,
+                mac: Some(_),
+                ..
+            } => by_family(*family, "lookup_arp", "lookup_nd"),
+            LookupNeighbour {
+                family, mac: None, ..
+            } => by_family(*family, "lookup_arp_ip", "lookup_nd_ip"),
+            GetFdb { remote: false, .. } => "get_fdb",
+            GetFdb { remote: true, .. } => "get_remote_fdb",
+            PutFdb { .. } => "put_fdb",
+            LookupFdb { .. } => "lookup_fdb",
+            PutDhcpV4 { .. } => "put_dhcp_opts",
+            PutDhcpV6 { .. } => "put_dhcpv6_opts",
+            PutNdRa { .. } => "put_nd_ra_opts",
+            DhcpRelay {
+                response: false, ..
+            } => "dhcp_relay_req_chk",
+            DhcpRelay { response: true, .. } => "dhcp_relay_resp_chk",
+            Query { query, .. } => query.name(),
+            CheckPktLarger { .. } => "check_pkt_larger",
+            Select { .. } => "select",
+            SetQueue(_) => "set_queue",
+            Log { .. } => "log",
+            SetMeter { .. } => "set_meter",
+            TriggerEvent { .. } => "trigger_event",
+            Igmp => "igmp",
+            BindVport { .. } => "bind_vport",
+            HandleSvcCheck(_) => "handle_svc_check",
+            HandleDhcpV6Reply => "handle_dhcpv6_reply",
+            HandleBfd => "handle_bfd_msg",
+            FwdGroup { .. } => "fwd_group",
+            CommitEcmpNh { .. } => "commit_ecmp_nh",
+            CommitLbAff { .. } => "commit_lb_aff",
+            Sample { .. } => "sample",
+            MacCacheUse => "mac_cache_use",
+            FloodRemote => "flood_remote",
+            Mirror(_) => "mirror",
+        }
+    }
+
+    /// The actions inside it.
+    pub fn inner(&self) -> Option<&Actions> {
+        match self {
+            Self::Nested(_, inner) | Self::CtCommit(inner) => Some(inner),
+            _ => None,
+        }
+    }
+
     /// The fields that the action itself reads or writes by name.
     pub fn slices(&self) -> Vec<Slice> {
         use Action::*;

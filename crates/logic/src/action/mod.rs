@@ -3,6 +3,7 @@
 //! A parsed action is checked: its symbols exist, can be written, and have the width it needs. A
 //! table is a number; which stage it is only the caller knows.
 
+mod catalogue;
 mod inspect;
 pub mod options;
 mod parse;
@@ -14,6 +15,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::{OptionDef, Slice, Str, Value};
 
+pub use catalogue::{ACTIONS, ActionInfo, CarriedOut};
 pub use parse::parse_actions;
 
 /// The actions of a flow, in order; none of them is `drop;`.

@@ -2,12 +2,16 @@
 
 use super::{
     Action, Actions, Family, LbKind, NatKind, Nest, ObservationPoint, Pipeline, Query, Severity,
-    Transport, Verdict, Zone,
+    Transport, Verdict, Zone, catalogue,
 };
 use crate::action::options::{DHCP_V4_OPTIONS, DHCP_V6_OPTIONS, EVENT_OPTIONS, RA_OPTIONS};
 use crate::lexer::Token;
+use crate::near::hint;
 use crate::parse::Parser;
 use crate::{Error, Scope, Slice, Symbols, Value};
+
+/// The one event that there is.
+const EMPTY_LB_BACKENDS: &str = "empty_lb_backends";
 
 /// How deep actions may nest in actions.
 const MAX_DEPTH: usize = 32;
@@ -119,6 +123,7 @@ impl Reader<'_> {
             "ct_commit" if self.parser.is("{") => {
                 Ok(Action::CtCommit(self.braces(Scope::CtCommit)?))
             }
+            "ct_commit" if self.parser.is("(") => self.commit_arguments(),
             "ct_commit" => Ok(Action::CtCommit(Actions::default())),
             "ct_commit_to_zone" => match self.optional_zone()? {
                 Some(zone) => Ok(Action::CtCommitToZone(zone)),
@@ -155,9 +160,7 @@ impl Reader<'_> {
             "drop" => Err(self
                 .parser
                 .error_from(start, "`drop;` stands alone, without other actions")),
-            _ => Err(self
-                .parser
-                .error_from(start, format!("there is no action called `{name}`"))),
+            _ => Err(self.no_such_action(start, &name)),
         }
     }
 
@@ -193,7 +196,7 @@ impl Reader<'_> {
                     Token::Number(constant) => Value::Number(constant),
                     _ => unreachable!("the token was just looked at"),
                 };
-                self.parser.check_value(target, &value, value_at)?;
+                self.parser.check_value(target, &value, || value_at)?;
                 Ok(Action::Load { target, value })
             }
             _ => Err(self.parser.unexpected("a constant, a field or a function")),
@@ -211,7 +214,7 @@ impl Reader<'_> {
         match name {
             "select" => return self.select(target, at),
             "get_fdb" | "get_remote_fdb" => {
-                self.check_width(target, 32, at)?;
+                self.check_port(target, at)?;
                 let mac = self.in_parentheses(|r| r.field(48))?;
                 return Ok(Action::GetFdb {
                     target,
@@ -240,10 +243,21 @@ impl Reader<'_> {
             "dhcp_relay_req_chk" => self.dhcp_relay(target, false),
             "dhcp_relay_resp_chk" => self.dhcp_relay(target, true),
             _ => {
-                let message = format!("there is no function called `{name}`");
+                let hint = hint(name, catalogue::function_names());
+                let message = format!("there is no function called `{name}`{hint}");
                 Err(self.parser.error_from(name_at, message))
             }
         }
+    }
+
+    fn no_such_action(&self, at: usize, name: &str) -> Error {
+        if catalogue::function_names().any(|it| it == name) {
+            let message = format!("`{name}` gives a result: write `FIELD = {name}(...);`");
+            return self.parser.error_from(at, message);
+        }
+        let hint = hint(name, catalogue::statement_names());
+        let message = format!("there is no action called `{name}`{hint}");
+        self.parser.error_from(at, message)
     }
 
     fn put_dhcp(&mut self, target: Slice) -> Result<Action, Error> {
@@ -280,10 +294,10 @@ impl Reader<'_> {
         self.key("event")?;
         let at = self.parser.position();
         let event = self.parser.text("the name of an event in double quotes")?;
-        if event != "empty_lb_backends" {
-            return Err(self
-                .parser
-                .error_from(at, format!("there is no event called `{event}`")));
+        if event != EMPTY_LB_BACKENDS {
+            let hint = hint(&event, [EMPTY_LB_BACKENDS]);
+            let message = format!("there is no event called `{event}`{hint}");
+            return Err(self.parser.error_from(at, message));
         }
         self.parser.accept(",");
         let options = self.options_until_end(EVENT_OPTIONS, "event")?;
@@ -304,6 +318,20 @@ impl Reader<'_> {
             _ => return Ok(()),
         };
         Err(self.parser.error_from(at, message))
+    }
+
+    /// `(ct_mark=1, ct_label=2/3)`, as OVN wrote the constants that a connection is remembered with before there were
+    /// braces.
+    fn commit_arguments(&mut self) -> Result<Action, Error> {
+        self.parser.expect("(")?;
+        let outer = std::mem::replace(&mut self.scope, Scope::CtCommit);
+        let mut loads = Vec::new();
+        while !self.parser.accept(")") {
+            loads.push(self.assignment()?);
+            self.separator()?;
+        }
+        self.scope = outer;
+        Ok(Action::CtCommit(Actions(loads)))
     }
 
     /// Whether one field can be copied to the other.
@@ -386,6 +414,7 @@ impl Reader<'_> {
     fn sample(&mut self) -> Result<Action, Error> {
         let (mut probability, mut collector_set, mut domain) = (0, 0, 0);
         let mut point = ObservationPoint::Number(0);
+        let at = self.parser.position();
         self.parser.expect("(")?;
         while !self.parser.accept(")") {
             if self.accept_key("probability")? {
@@ -401,6 +430,10 @@ impl Reader<'_> {
                 return Err(self.parser.unexpected(words));
             }
             self.separator()?;
+        }
+        if probability == 0 {
+            let message = "sample needs `probability`, from 1 to 65535";
+            return Err(self.parser.error_from(at, message));
         }
         Ok(Action::Sample {
             probability,

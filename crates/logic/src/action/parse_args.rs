@@ -89,11 +89,27 @@ impl Reader<'_> {
     pub(super) fn port_field(&mut self) -> Result<Slice, Error> {
         let at = self.parser.position();
         let slice = self.parser.slice()?;
-        if !slice.is_port() {
-            let message = format!("`{slice}` is a number where a port is needed");
-            return Err(self.parser.error_from(at, message));
-        }
+        self.check_port(slice, at)?;
         Ok(slice)
+    }
+
+    pub(super) fn check_port(&self, slice: Slice, at: usize) -> Result<(), Error> {
+        if slice.is_port() {
+            return Ok(());
+        }
+        let message = format!("`{slice}` is a number where a port is needed");
+        Err(self.parser.error_from(at, message))
+    }
+
+    /// `true` or `false`, in double quotes or without.
+    fn truth(&mut self) -> Result<bool, Error> {
+        let value = match self.parser.peek() {
+            Token::Name(word) | Token::Text(word) => word.parse().ok(),
+            _ => None,
+        };
+        let value = value.ok_or_else(|| self.parser.unexpected("`true` or `false`"))?;
+        self.parser.next();
+        Ok(value)
     }
 
     pub(super) fn slice_in_parentheses(&mut self) -> Result<Slice, Error> {
@@ -404,16 +420,7 @@ impl Reader<'_> {
         self.in_parentheses(|r| {
             let mut liveness = false;
             if r.accept_key("liveness")? {
-                let at = r.parser.position();
-                liveness = match r.parser.text("\"true\" or \"false\"")?.as_str() {
-                    "true" => true,
-                    "false" => false,
-                    _ => {
-                        return Err(r
-                            .parser
-                            .error_from(at, "\"true\" or \"false\" was expected"));
-                    }
-                };
+                liveness = r.truth()?;
                 r.parser.expect(",")?;
             }
             r.key("childports")?;
@@ -431,10 +438,7 @@ impl Reader<'_> {
     pub(super) fn commit_ecmp_nh(&mut self) -> Result<Action, Error> {
         self.in_parentheses(|r| {
             r.key("ipv6")?;
-            let ipv6 = r.parser.accept_name("true");
-            if !ipv6 && !r.parser.accept_name("false") {
-                return Err(r.parser.unexpected("`true` or `false`"));
-            }
+            let ipv6 = r.truth()?;
             r.parser.expect(",")?;
             r.key("proto")?;
             Ok(Action::CommitEcmpNh {

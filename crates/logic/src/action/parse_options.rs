@@ -4,6 +4,7 @@ use super::OptionValue;
 use super::options::OptionKind;
 use super::parse::Reader;
 use crate::lexer::Token;
+use crate::near::hint;
 use crate::{Constant, Error, Format, OptionDef, Value};
 
 impl Reader<'_> {
@@ -30,7 +31,8 @@ impl Reader<'_> {
                     .unexpected(&format!("the name of a {what} option")));
             };
             let Some(option) = table.iter().find(|option| option.name == name) else {
-                let message = format!("there is no {what} option called `{name}`");
+                let hint = hint(&name, table.iter().map(|option| option.name));
+                let message = format!("there is no {what} option called `{name}`{hint}");
                 return Err(self.parser.error(message));
             };
             self.parser.next();
@@ -88,7 +90,7 @@ impl OptionKind {
     }
 
     /// What an option of this type takes, in words.
-    const fn wanted(self) -> &'static str {
+    pub const fn wanted(self) -> &'static str {
         match self {
             Self::Bool => "0 or 1",
             Self::Uint8 => "a number up to 255",

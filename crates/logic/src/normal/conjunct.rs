@@ -143,6 +143,9 @@ const MAX_WORK: usize = 10_000_000;
 /// distinct shapes, and there are few shapes: prefix lengths times the fields of the expression.
 /// Where that is too much, only duplicates go.
 pub(crate) fn simplify(conjuncts: Vec<Conjunct>) -> Vec<Conjunct> {
+    if conjuncts.len() < 2 {
+        return conjuncts;
+    }
     let all: FxHashSet<Conjunct> = conjuncts.into_iter().collect();
     let mut shapes: FxHashMap<Shape, usize> = FxHashMap::default();
     for conjunct in &all {

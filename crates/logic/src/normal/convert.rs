@@ -1,7 +1,7 @@
 //! Trees of terms to normal forms.
 
 use super::conjunct::simplify;
-use super::lower::{Lowering, Tree};
+use super::lower::{Alternatives, Lowering, Tree};
 use super::product;
 use crate::normal::{Conjunct, Conjunctive, Environment, Limits, NormalForm};
 use crate::{Expr, NormalError};
@@ -42,7 +42,7 @@ fn check(form: &NormalForm, limits: Limits) -> Result<(), NormalError> {
 /// can become a [`Conjunctive`].
 fn branches(tree: Tree, limits: Limits, form: &mut NormalForm) -> Result<(), NormalError> {
     match tree {
-        Tree::Any(conjuncts) => form.conjuncts.extend(conjuncts),
+        Tree::Any(conjuncts) => form.conjuncts.extend(conjuncts.into_owned()),
         Tree::Or(parts) => {
             for part in parts {
                 branches(part, limits, form)?;
@@ -63,14 +63,18 @@ fn branches(tree: Tree, limits: Limits, form: &mut NormalForm) -> Result<(), Nor
 fn collect_factors(
     tree: Tree,
     limits: Limits,
-    factors: &mut Vec<Vec<Conjunct>>,
+    factors: &mut Vec<Alternatives>,
 ) -> Result<(), NormalError> {
     match tree {
         Tree::And(parts) => parts
             .into_iter()
             .try_for_each(|part| collect_factors(part, limits, factors)),
+        Tree::Any(conjuncts) => {
+            factors.push(conjuncts);
+            Ok(())
+        }
         other => {
-            factors.push(simplify(alternatives(other, limits)?));
+            factors.push(simplify(alternatives(other, limits)?).into());
             Ok(())
         }
     }
@@ -79,7 +83,7 @@ fn collect_factors(
 /// A tree multiplied out.
 fn alternatives(tree: Tree, limits: Limits) -> Result<Vec<Conjunct>, NormalError> {
     match tree {
-        Tree::Any(conjuncts) => Ok(conjuncts),
+        Tree::Any(conjuncts) => Ok(conjuncts.into_owned()),
         Tree::Or(parts) => {
             let mut all = Vec::new();
             for part in parts {
@@ -109,6 +113,7 @@ impl Conjunctive {
     ///
     /// When it would be more than `limits` allow.
     pub fn multiply_out(&self, limits: Limits) -> Result<Vec<Conjunct>, NormalError> {
-        product::flat(self.dimensions.clone(), limits)
+        let dimensions = self.dimensions.iter().map(|it| it.clone().into());
+        product::flat(dimensions.collect(), limits)
     }
 }

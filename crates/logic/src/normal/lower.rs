@@ -1,15 +1,23 @@
 //! Expressions to trees of masked terms: predicates expanded, `!` pushed to the comparisons,
 //! prerequisites added, sets and groups looked up.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use crate::bits::{self, Masked, complement, ones};
 use crate::normal::{Conjunct, Environment, Limits, Term};
-use crate::{Bits, Comparison, Expr, Kind, NormalError, Relation, Slice, Value};
+use crate::{
+    Bits, Comparison, Constant, Expr, Kind, NormalError, Relation, Slice, Str, Symbol, Value,
+};
+
+/// Alternatives: of a symbol the same each time, or made for one expression.
+pub(super) type Alternatives = Cow<'static, [Conjunct]>;
 
 /// An expression of terms only.
 #[derive(Debug)]
 pub(super) enum Tree {
     /// Alternatives, already multiplied out; none never holds.
-    Any(Vec<Conjunct>),
+    Any(Alternatives),
     /// All of them.
     And(Vec<Self>),
     /// Any of them.
@@ -18,11 +26,15 @@ pub(super) enum Tree {
 
 impl Tree {
     fn constant(value: bool) -> Self {
-        Self::Any(if value {
+        Self::any(if value {
             vec![Conjunct::always()]
         } else {
             Vec::new()
         })
+    }
+
+    fn any(alternatives: Vec<Conjunct>) -> Self {
+        Self::Any(Cow::Owned(alternatives))
     }
 }
 
@@ -45,16 +57,17 @@ impl Lowering<'_> {
             Expr::Or(parts) if !positive => Ok(Tree::And(self.all(parts, positive)?)),
             Expr::And(parts) | Expr::Or(parts) => Ok(Tree::Or(self.all(parts, positive)?)),
             Expr::Predicate(symbol) => match symbol.kind() {
+                Kind::Predicate(expansion) if positive => Ok(form(symbol, expansion)),
                 Kind::Predicate(expansion) => self.lower(expansion, positive),
                 Kind::Bits(_) | Kind::Port(_) => Ok(Tree::constant(false)),
             },
             Expr::Bit(slice) => {
                 let terms = masked(slice.bits(), &[(u128::from(positive), 1)]);
-                self.guarded(*slice, Tree::Any(terms))
+                Ok(guarded(*slice, Tree::any(terms)))
             }
             Expr::Compare(comparison) => {
                 let tree = self.comparison(comparison, positive)?;
-                self.guarded(comparison.operand, tree)
+                Ok(guarded(comparison.operand, tree))
             }
         }
     }
@@ -64,14 +77,6 @@ impl Lowering<'_> {
             .iter()
             .map(|part| self.lower(part, positive))
             .collect()
-    }
-
-    /// The tree together with the prerequisites of the symbol.
-    fn guarded(&self, slice: Slice, tree: Tree) -> Result<Tree, NormalError> {
-        match slice.symbol().prerequisite() {
-            None => Ok(tree),
-            Some(prerequisite) => Ok(Tree::And(vec![self.lower(prerequisite, true)?, tree])),
-        }
     }
 
     fn comparison(&self, comparison: &Comparison, positive: bool) -> Result<Tree, NormalError> {
@@ -91,7 +96,7 @@ impl Lowering<'_> {
                 masked(bits, &ordered(relation, number, bits.width))
             }
         };
-        Ok(Tree::Any(alternatives))
+        Ok(Tree::any(alternatives))
     }
 
     fn complement(&self, set: &[Masked]) -> Result<Vec<Masked>, NormalError> {
@@ -135,6 +140,45 @@ impl Lowering<'_> {
             }
         }
         Ok(result)
+    }
+}
+
+/// The tree together with the prerequisites of the symbol.
+fn guarded(slice: Slice, tree: Tree) -> Tree {
+    let symbol = slice.symbol();
+    match symbol.prerequisite() {
+        None => tree,
+        Some(prerequisite) => Tree::And(vec![form(symbol, prerequisite), tree]),
+    }
+}
+
+/// What `expr`, the prerequisite or the expansion of a symbol, comes to. It asks nothing of the world.
+fn form(symbol: &'static Symbol, expr: &Expr) -> Tree {
+    let make = || match super::convert::normalise(expr, &Nowhere, Limits::flat(usize::MAX)) {
+        Ok(form) => form.conjuncts,
+        Err(_) => unreachable!("the table's own expressions name no set, and have no limit"),
+    };
+    Tree::Any(Cow::Borrowed(symbol.form.get_or_init(make)))
+}
+
+/// Knows nothing, as the table's own expressions ask nothing.
+struct Nowhere;
+
+impl Environment for Nowhere {
+    fn address_set(&self, _: &str) -> Option<Arc<[Constant]>> {
+        None
+    }
+
+    fn port_group(&self, _: &str) -> Option<Arc<[Str]>> {
+        None
+    }
+
+    fn port_key(&self, _: &str) -> Option<u32> {
+        None
+    }
+
+    fn is_resident(&self, _: &str) -> bool {
+        false
     }
 }
 

@@ -1,14 +1,20 @@
 //! Products of alternatives: all factors must hold, each being a list of conjuncts. Small products
 //! are multiplied out; big ones stay products.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashMap;
 
 use super::conjunct::simplify;
+use super::lower::Alternatives;
 use crate::normal::{Conjunct, Conjunctive, Limits, NormalForm};
 use crate::{Field, NormalError};
 
 /// Pairs of conjuncts that are tried at most to multiply two factors.
 const MAX_WORK: usize = 10_000_000;
+
+/// Products up to this size need no plan.
+const SMALL: usize = 64;
 
 /// One way to satisfy the protocol part of a product, and what remains to be satisfied then.
 struct Case {
@@ -20,7 +26,7 @@ struct Case {
 
 /// Multiplies out. Errors when there are more than `limits.conjuncts` on the way.
 pub(super) fn flat(
-    factors: Vec<Vec<Conjunct>>,
+    factors: Vec<Alternatives>,
     limits: Limits,
 ) -> Result<Vec<Conjunct>, NormalError> {
     let mut product = vec![Conjunct::always()];
@@ -32,7 +38,7 @@ pub(super) fn flat(
         }
         let mut next = Vec::new();
         for left in &product {
-            for right in &factor {
+            for right in factor.iter() {
                 next.extend(left.and(right));
                 if next.len() > limits.conjuncts {
                     return Err(NormalError::TooLarge {
@@ -47,17 +53,22 @@ pub(super) fn flat(
 }
 
 /// Small factors first, so that contradictions show before anything has grown.
-fn by_size(mut factors: Vec<Vec<Conjunct>>) -> Vec<Vec<Conjunct>> {
-    factors.sort_by_key(Vec::len);
+fn by_size(mut factors: Vec<Alternatives>) -> Vec<Alternatives> {
+    factors.sort_by_key(|factor| factor.len());
     factors
 }
 
 /// Adds the product of `factors` to `form`, big ones as [`Conjunctive`]s.
 pub(super) fn conjunctive(
-    factors: Vec<Vec<Conjunct>>,
+    factors: Vec<Alternatives>,
     limits: Limits,
     form: &mut NormalForm,
 ) -> Result<(), NormalError> {
+    // Most matches: what would be multiplied out in the end is multiplied out at once.
+    if size(factors.iter().map(|factor| factor.len())) <= limits.flat.min(SMALL) {
+        form.conjuncts.extend(flat(factors, limits)?);
+        return Ok(());
+    }
     for case in cases(factors, limits)? {
         add_case(case, limits, form)?;
         if form.len() > limits.conjuncts {
@@ -71,14 +82,14 @@ pub(super) fn conjunctive(
 
 /// Splits a product by protocol, so that what remains in the factors is addresses, ports and other
 /// values that have nothing to do with each other.
-fn cases(factors: Vec<Vec<Conjunct>>, limits: Limits) -> Result<Vec<Case>, NormalError> {
+fn cases(factors: Vec<Alternatives>, limits: Limits) -> Result<Vec<Case>, NormalError> {
     let start = Case {
         common: Conjunct::always(),
         factors: Vec::new(),
     };
     let mut cases = vec![start];
     for factor in by_size(factors) {
-        let groups = by_protocol(factor);
+        let groups = by_protocol(&factor);
         let mut next = Vec::new();
         for case in &cases {
             for (protocol, members) in &groups {
@@ -100,7 +111,7 @@ fn cases(factors: Vec<Vec<Conjunct>>, limits: Limits) -> Result<Vec<Case>, Norma
 }
 
 /// Groups alternatives by their protocol fields, which are taken out of the members.
-fn by_protocol(factor: Vec<Conjunct>) -> Vec<(Conjunct, Vec<Conjunct>)> {
+fn by_protocol(factor: &[Conjunct]) -> Vec<(Conjunct, Vec<Conjunct>)> {
     let mut groups: FxHashMap<Conjunct, Vec<Conjunct>> = FxHashMap::default();
     for conjunct in factor {
         let protocol = conjunct.project(Field::is_protocol);
@@ -115,17 +126,22 @@ fn by_protocol(factor: Vec<Conjunct>) -> Vec<(Conjunct, Vec<Conjunct>)> {
     groups
 }
 
+/// How many conjuncts a product of so many alternatives has at most.
+fn size(mut lengths: impl Iterator<Item = usize>) -> usize {
+    lengths
+        .try_fold(1, usize::checked_mul)
+        .unwrap_or(usize::MAX)
+}
+
 fn add_case(case: Case, limits: Limits, form: &mut NormalForm) -> Result<(), NormalError> {
     let Some(case) = fold(case, limits)? else {
         return Ok(());
     };
     let sizes = || case.factors.iter().map(Vec::len);
-    let product = sizes()
-        .try_fold(1usize, usize::checked_mul)
-        .unwrap_or(usize::MAX);
+    let product = size(sizes());
     if case.factors.len() < 2 || product <= limits.flat || product <= sizes().sum() {
-        let mut factors = case.factors;
-        factors.push(vec![case.common]);
+        let mut factors: Vec<Alternatives> = case.factors.into_iter().map(Cow::Owned).collect();
+        factors.push(vec![case.common].into());
         form.conjuncts.extend(flat(factors, limits)?);
         return Ok(());
     }
@@ -197,7 +213,7 @@ fn join_overlapping(
         let product = if joined.len() == 1 {
             joined.remove(0)
         } else {
-            flat(joined, limits)?
+            flat(joined.into_iter().map(Cow::Owned).collect(), limits)?
         };
         done.push((fields, product));
     }

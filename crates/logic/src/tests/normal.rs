@@ -175,3 +175,50 @@ fn conjunctions_multiply_out_to_the_flat_form() {
         Ok(flat.conjuncts)
     );
 }
+
+/// Everything that a form is made of, as text, each once.
+fn members(form: &NormalForm) -> std::collections::BTreeSet<String> {
+    let dimensions = form
+        .conjunctives
+        .iter()
+        .flat_map(|c| c.dimensions.iter().enumerate());
+    let parts =
+        dimensions.flat_map(|(at, dimension)| dimension.iter().map(move |c| format!("{at}: {c}")));
+    let conjuncts = form.conjuncts.iter().map(ToString::to_string);
+    parts.chain(conjuncts).collect()
+}
+
+#[test]
+fn one_member_more_is_one_flow_more() {
+    let texts = [
+        "ip4.src == $set",
+        "ip4.src == $set && tcp.dst == {80, 443} && inport == @pg",
+        "inport == {\"p1\", \"p2\", \"p3\"} && ip4.dst == {$set, 192.0.2.1}",
+        "(ip4.src == $set || ip6.src == $v6) && udp.dst == {53, 67, 68, 123}",
+        "ip4.src == $set && !(tcp.dst == 80)",
+    ];
+    for text in texts {
+        let normal = |count: u32| {
+            let mut world = world();
+            // Neighbours, so that a form which made prefixes of them would be found out.
+            let set = (0..count).map(|n| std::net::Ipv4Addr::from_bits(0x0a01_0000 + n).into());
+            let v6 = (1..40).map(|n| std::net::Ipv6Addr::from_bits(n << 64).into());
+            world.sets.insert("set", set.collect());
+            world.sets.insert("v6", v6.collect());
+            let form = expr(text).normalise(&world, Limits::default());
+            members(&form.expect("within bounds"))
+        };
+        let (before, after) = (normal(100), normal(101));
+        assert_eq!(before.difference(&after).count(), 0, "{text}");
+        let new: Vec<_> = after.difference(&before).collect();
+        assert_eq!(new.len(), 1, "{text}: {new:?}");
+    }
+}
+
+#[test]
+fn ports_of_connections() {
+    let text = "(ip4 && tcp.dst == 80 && tcp.src < 3) || sctp || tcp.flags == 2 || ct_proto == 1";
+    let expr = parse_match(text, Symbols::ct_translation()).expect("parses");
+    let form = expr.normalise(&world(), Limits::flat(100)).expect("small");
+    assert_snapshot!(show(&form));
+}

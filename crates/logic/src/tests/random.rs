@@ -1,24 +1,23 @@
 //! Properties over random expressions: printing and parsing are inverse, and the normal form means
 //! what the expression means.
 
+use std::collections::BTreeMap;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::normal::world;
 use crate::bits::ones;
 use crate::{
-    Comparison, Constant, Expr, Field, Format, Kind, Level, Limits, Relation, Scope, Slice, Symbol,
-    Symbols, Value, parse_match,
+    Comparison, Constant, Expr, Field, Format, Kind, Level, Limits, Packed, Relation, Scope, Slice,
+    Symbol, Symbols, Value, parse_match,
 };
 
-/// All symbols that may stand in a match, in a fixed order.
-fn symbols() -> Vec<&'static Symbol> {
-    let mut all: Vec<_> = Symbols::ovn()
-        .iter()
-        .filter(|s| s.scope() != Scope::IcmpError)
-        .collect();
-    all.sort_unstable_by_key(|s| s.name());
-    all
+/// All symbols of a table that may stand in a match.
+fn symbols(table: &'static Symbols) -> Vec<&'static Symbol> {
+    let all = table.iter();
+    all.filter(|symbol| symbol.scope() != Scope::IcmpError)
+        .collect()
 }
 
 fn constant(slice: Slice, value: u128, mask: Option<u128>, hex: bool) -> Constant {
@@ -58,8 +57,8 @@ fn port_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn comparison() -> impl Strategy<Value = Expr> {
-    let fields: Vec<_> = symbols()
+fn comparison(table: &'static Symbols) -> impl Strategy<Value = Expr> {
+    let fields: Vec<_> = symbols(table)
         .into_iter()
         .filter(|s| s.bits().is_some())
         .collect();
@@ -128,8 +127,8 @@ const RELATIONS: [Relation; 6] = [
     Relation::GreaterOrEqual,
 ];
 
-fn leaf() -> impl Strategy<Value = Expr> {
-    let predicates: Vec<_> = symbols()
+fn leaf(table: &'static Symbols) -> impl Strategy<Value = Expr> {
+    let predicates: Vec<_> = symbols(table)
         .into_iter()
         .filter(|s| matches!(s.kind(), Kind::Predicate(_)))
         .collect();
@@ -137,7 +136,7 @@ fn leaf() -> impl Strategy<Value = Expr> {
         1 => any::<bool>().prop_map(Expr::Const),
         2 => proptest::sample::select(predicates).prop_map(Expr::Predicate),
         1 => prop_oneof![Just("here"), Just("there")].prop_map(|p| Expr::Resident(p.into())),
-        6 => comparison(),
+        6 => comparison(table),
     ]
 }
 
@@ -160,7 +159,11 @@ fn is_lawful(expr: &Expr, positive: bool) -> bool {
 }
 
 fn expression() -> impl Strategy<Value = Expr> {
-    let tree = leaf().prop_recursive(4, 12, 4, |inner| {
+    expression_of(Symbols::ovn())
+}
+
+fn expression_of(table: &'static Symbols) -> impl Strategy<Value = Expr> {
+    let tree = leaf(table).prop_recursive(4, 12, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 2..4).prop_map(Expr::and),
             vec(inner.clone(), 2..4).prop_map(Expr::or),
@@ -184,6 +187,49 @@ fn positive(expr: Expr) -> Expr {
         Expr::Or(parts) => Expr::or(parts.into_iter().map(positive)),
         other => other,
     }
+}
+
+/// Texts that are nearly actions: examples of them, with some of their tokens exchanged for tokens of others.
+fn statements() -> impl Strategy<Value = String> {
+    let pieces = || -> Vec<String> {
+        let tokens = |text: &str| -> Vec<String> {
+            let tokens = crate::lexer::tokens(text).expect("examples are tokens");
+            tokens
+                .iter()
+                .map(|it| text[it.start..it.end].to_owned())
+                .collect()
+        };
+        crate::ACTIONS
+            .iter()
+            .flat_map(|info| tokens(info.example))
+            .collect()
+    };
+    let examples =
+        || proptest::sample::select(crate::ACTIONS).prop_map(|info| info.example.to_owned());
+    let nested = (examples(), vec(examples(), 0..3)).prop_map(|(outer, inner)| {
+        let inner = inner.join(" ");
+        match outer.split_once('{') {
+            Some((name, _)) => format!("{name}{{ {inner} }};"),
+            None => outer + &inner,
+        }
+    });
+    let swaps = vec(
+        (
+            any::<prop::sample::Index>(),
+            proptest::sample::select(pieces()),
+        ),
+        0..3,
+    );
+    (vec(nested, 1..4), swaps).prop_map(|(texts, swaps)| {
+        let mut text = texts.join(" ");
+        for (at, piece) in swaps {
+            let tokens = crate::lexer::tokens(&text).unwrap_or_default();
+            if let Some(token) = tokens.get(at.index(tokens.len().max(1))) {
+                text.replace_range(token.start..token.end, &piece);
+            }
+        }
+        text
+    })
 }
 
 /// A packet: protocols that exist, and for the rest the numbers that expressions use.
@@ -231,7 +277,41 @@ proptest! {
     }
 
     #[test]
-    fn the_normal_form_means_the_same(expr in expression(), packets in vec(packet(), 20)) {
+    fn packing_and_unpacking_are_inverse(expr in expression(), other in expression()) {
+        let packed = Packed::new(&expr);
+        prop_assert_eq!(packed.unpack(), expr.clone());
+        prop_assert_eq!(packed == Packed::new(&other), expr == other);
+    }
+
+    #[test]
+    fn a_variable_stands_for_any_part_of_a_text(
+        expr in expression(),
+        (from, to) in any::<(prop::sample::Index, prop::sample::Index)>(),
+    ) {
+        let text = expr.to_string();
+        let tokens = crate::lexer::tokens(&text).expect("what is printed are tokens");
+        let (from, to) = (from.index(tokens.len()), to.index(tokens.len()));
+        let (start, end) = (tokens[from.min(to)].start, tokens[from.max(to)].end);
+        let written = format!("{}^part {}", &text[..start], &text[end..]);
+        let values = BTreeMap::from([("part".into(), text[start..end].into())]);
+        prop_assert_eq!(crate::variables(&written), Ok(vec!["part".into()]));
+        let read = crate::expand_match(&written, Symbols::ovn(), &values);
+        prop_assert_eq!(read, Ok(expr), "{} with {:?}", written, values);
+    }
+
+    #[test]
+    fn what_reads_as_actions_prints_as_it_reads(text in statements()) {
+        if let Ok(actions) = crate::parse_actions(&text, Symbols::ovn()) {
+            let printed = actions.to_string();
+            prop_assert_eq!(crate::parse_actions(&printed, Symbols::ovn()), Ok(actions), "{}", printed);
+        }
+    }
+
+    #[test]
+    fn the_normal_form_means_the_same(
+        expr in prop_oneof![4 => expression(), 1 => expression_of(Symbols::ct_translation())],
+        packets in vec(packet(), 20),
+    ) {
         let world = world();
         for limits in [Limits::flat(1000), Limits { conjuncts: 1000, flat: 1 }] {
             // What is too large says so; the tests of chosen expressions see that this is rare.

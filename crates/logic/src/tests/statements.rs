@@ -127,10 +127,66 @@ const EVERY_ACTION: &[&str] = &[
 
 #[test]
 fn every_action_prints_as_it_reads() {
-    for text in EVERY_ACTION {
+    let examples = crate::ACTIONS.iter().map(|info| info.example);
+    for text in EVERY_ACTION.iter().copied().chain(examples) {
         let actions =
             parse_actions(text, Symbols::ovn()).unwrap_or_else(|error| panic!("{text}\n{error}"));
-        assert_eq!(actions.to_string(), *text);
+        assert_eq!(actions.to_string(), text);
+    }
+}
+
+#[test]
+fn what_is_written_otherwise_reads_the_same() {
+    for (text, same) in [
+        (
+            "ct_commit(ct_mark=1, ct_label=2/3);",
+            "ct_commit { ct_mark = 1; ct_label = 2/3; };",
+        ),
+        ("ct_commit();", "ct_commit;"),
+        (
+            "commit_ecmp_nh(ipv6 = \"true\", proto = udp);",
+            "commit_ecmp_nh(ipv6 = true, proto = udp);",
+        ),
+        (
+            "fwd_group(liveness=true, childports=\"a\");",
+            "fwd_group(liveness=\"true\", childports=\"a\");",
+        ),
+        ("next ( 3 ) ; // on", "next(3);"),
+    ] {
+        let read = |text| parse_actions(text, Symbols::ovn()).expect("parses");
+        assert_eq!(read(text), read(same));
+        assert_eq!(read(text).to_string(), same);
+    }
+}
+
+/// OVN 26.03's list of actions has 82, and each has a line, and each line's example is that action.
+#[test]
+fn the_catalogue_is_whole() {
+    let ovn: std::collections::BTreeSet<_> = crate::ACTIONS
+        .iter()
+        .map(|info| info.ovn)
+        .filter(|name| !name.is_empty())
+        .collect();
+    assert_eq!(ovn.len(), 82);
+    let names: std::collections::BTreeSet<_> =
+        crate::ACTIONS.iter().map(|info| info.name).collect();
+    for text in EVERY_ACTION {
+        let actions = parse_actions(text, Symbols::ovn()).expect("parses");
+        for action in &actions.0 {
+            assert!(names.contains(action.name()), "{text}: {}", action.name());
+        }
+    }
+    for info in crate::ACTIONS {
+        let actions = parse_actions(info.example, Symbols::ovn()).expect("parses");
+        let found = match actions.0.as_slice() {
+            [] => "drop",
+            [action] if info.ovn == "OVNFIELD_LOAD" => {
+                action.inner().map_or("", |inner| inner.0[0].name())
+            }
+            [action] => action.name(),
+            several => panic!("{several:?}"),
+        };
+        assert_eq!(found, info.name);
     }
 }
 
@@ -173,6 +229,16 @@ fn errors_name_the_place_and_the_remedy() {
         "tcp.dst = 65536;",
         "reg0 = check_in_port_sec();",
         "reg0[0] = invent();",
+        "nxt;",
+        "ct_comit;",
+        "lookup_arp(inport, arp.spa, arp.sha);",
+        "reg0[0] = dns_lokup();",
+        "reg0[3] = put_dhcp_opts(offerip = 10.0.0.4, ruoter = 10.0.0.1);",
+        "reg0 = get_fdb(eth.dst);",
+        "sample(collector_set=1);",
+        "commit_ecmp_nh(ipv6 = maybe, proto = tcp);",
+        "trigger_event(event = \"empty_lb_backend\");",
+        "ct_commit(reg0 = 5);",
         "reg0[0] = dns_lookup(5);",
         "reg0[3] = put_dhcp_opts(router = 10.0.0.1);",
         "reg0[3] = put_dhcp_opts(offerip = 10.0.0.4, colour = 5);",

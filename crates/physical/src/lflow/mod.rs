@@ -12,11 +12,13 @@ mod names;
 mod number;
 mod options;
 mod place;
+mod template;
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use incremental::{Builder, Collected, Context, Rule};
-use logic::{Actions, Expr, Limits, NormalForm, Slice, Symbols};
+use logic::{About, Actions, FlowText, Interner, Limits, NormalForm, Slice};
 use model::{Uuid, sb};
 use openflow::{Action, Field, FlowKey, Match};
 use ovsdb::Str;
@@ -29,14 +31,13 @@ pub(crate) use encode::Encoded;
 use environment::{Environment, Surroundings};
 pub(crate) use number::{Numbered, conjunction_ids};
 use place::Place;
+use template::Values;
 
 /// Why a logical flow has no OpenFlow flows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Trouble {
-    #[error("match: {0}")]
-    Match(logic::Error),
-    #[error("actions: {0}")]
-    Actions(logic::Error),
+    #[error(transparent)]
+    Language(logic::FlowError),
     #[error("{0}")]
     Normal(logic::NormalError),
     #[error("not supported: {0}")]
@@ -81,11 +82,7 @@ impl Trouble {
 /// A logical flow as typed values.
 #[derive(Debug, PartialEq, Eq)]
 struct Parsed {
-    pipeline: logic::Pipeline,
-    table: u8,
-    priority: u16,
-    expr: Expr,
-    actions: Actions,
+    flow: logic::Flow<()>,
     /// Whether the match means the same in every datapath.
     match_is_shared: bool,
     /// Whether the actions mean the same in every datapath of a kind.
@@ -133,8 +130,13 @@ impl LogicalFlows {
                 .filter(|targets| !targets.is_empty())
                 .map(|_| ())
         });
+        let interner = Interner::default();
         let parsed = build.filter("parsed flow", wanted, move |cx, flow| {
-            Some(parse(cx.get(flows, flow)?))
+            Some(parse(
+                cx.get(flows, flow)?,
+                &interner,
+                &Values::new(cx, world),
+            ))
         });
         let common = build.filter("common parts", parsed, move |cx, flow| {
             let first = cx.get(targets, flow)?.first()?;
@@ -160,7 +162,7 @@ impl LogicalFlows {
             }
             let environment = Environment::new(cx, surroundings, *datapath, local.key);
             let port = |name: &str| logic::Environment::port_key(&environment, name);
-            Some(encode::encode(place, &parsed.actions, &port).map(Arc::new))
+            Some(encode::encode(place, &parsed.flow.actions, &port).map(Arc::new))
         });
         let groups = number::groups(build, encoded);
         let conjunctions = number::conjunctions(build, common, |common| match common {
@@ -268,7 +270,11 @@ fn targets(build: &mut Builder, world: World) -> Rule<Uuid, Arc<[Uuid]>> {
     )
 }
 
-fn parse(row: &sb::LogicalFlow) -> Result<Arc<Parsed>, Trouble> {
+fn parse(
+    row: &sb::LogicalFlow,
+    interner: &Interner,
+    variables: &Values<'_, '_>,
+) -> Result<Arc<Parsed>, Trouble> {
     let pipeline = match row.pipeline {
         sb::Pipeline::Ingress => logic::Pipeline::Ingress,
         sb::Pipeline::Egress => logic::Pipeline::Egress,
@@ -276,21 +282,44 @@ fn parse(row: &sb::LogicalFlow) -> Result<Arc<Parsed>, Trouble> {
     let table = u8::try_from(row.table_id).map_err(|_| Trouble::OutOfRange)?;
     Place::table(pipeline, table)?;
     let priority = u16::try_from(row.priority).map_err(|_| Trouble::OutOfRange)?;
-    let symbols = Symbols::ovn();
-    let matches = logic::parse_match(&row.match_, symbols).map_err(Trouble::Match)?;
-    let actions = logic::parse_actions(&row.actions, symbols).map_err(Trouble::Actions)?;
-    let expr = Expr::and([matches, actions.prerequisites()]);
-    let match_is_shared = expr.references() == logic::References::default();
-    let actions_are_shared = actions.ports().is_empty() && !uses_groups(&actions);
-    Ok(Arc::new(Parsed {
-        pipeline,
-        table,
+    let text = FlowText {
+        // Who has the flow is for `targets` to say.
+        datapaths: (),
+        stage: logic::Stage { pipeline, table },
         priority,
-        expr,
-        actions,
+        hint: hint(row),
+        matches: &row.match_,
+        actions: &row.actions,
+    };
+    let flow = interner
+        .read(text, about(row), variables)
+        .map_err(Trouble::Language)?;
+    let match_is_shared = flow.condition().references() == logic::References::default();
+    let actions_are_shared = flow.actions.ports().is_empty() && !uses_groups(&flow.actions);
+    Ok(Arc::new(Parsed {
+        flow,
         match_is_shared,
         actions_are_shared,
     }))
+}
+
+/// The beginning of the UUID of the Northbound row that a flow is for.
+fn hint(row: &sb::LogicalFlow) -> Option<NonZeroU32> {
+    let hint = row.external_ids.get("stage-hint")?;
+    NonZeroU32::new(u32::from_str_radix(hint, 16).ok()?)
+}
+
+fn about(row: &sb::LogicalFlow) -> About {
+    let text = |text: &Str| text.as_str().into();
+    About {
+        controller_meter: row.controller_meter.as_ref().map(text),
+        source: row.external_ids.get("source").map(text),
+        tags: row
+            .tags
+            .iter()
+            .map(|(name, value)| (text(name), text(value)))
+            .collect(),
+    }
 }
 
 fn uses_groups(actions: &Actions) -> bool {
@@ -304,8 +333,8 @@ fn uses_groups(actions: &Actions) -> bool {
 
 fn place(cx: &Context<'_>, world: World, parsed: &Parsed, local: Local) -> Option<Place> {
     Some(Place {
-        pipeline: parsed.pipeline,
-        table: parsed.table,
+        pipeline: parsed.flow.stage.pipeline,
+        table: parsed.flow.stage.table,
         is_switch: local.is_switch,
         snat_zone_is_common: local.snat_zone_is_common,
         zero_snat: world.settings(cx)?.zero_snat,
@@ -325,7 +354,7 @@ fn common(
     };
     let place = place(cx, world, parsed, local).filter(|_| parsed.actions_are_shared);
     let encode = |place| {
-        let encoded = encode::encode(place, &parsed.actions, &|_| None)?;
+        let encoded = encode::encode(place, &parsed.flow.actions, &|_| None)?;
         Ok((place, Arc::from(encoded.actions)))
     };
     Ok(Common {
@@ -339,7 +368,8 @@ fn normalise(
     environment: &dyn logic::Environment,
 ) -> Result<Arc<NormalForm>, Trouble> {
     let form = parsed
-        .expr
+        .flow
+        .condition()
         .normalise(environment, Limits::default())
         .map_err(Trouble::Normal)?;
     let members = form
@@ -367,7 +397,7 @@ fn form(
     let environment = Environment::new(cx, surroundings, datapath, local.key);
     let form = normalise(parsed, &environment)?;
     Ok(if local.is_switch {
-        environment.prune(parsed.pipeline, form)
+        environment.prune(parsed.flow.stage.pipeline, form)
     } else {
         form
     })
@@ -387,8 +417,8 @@ fn finish(
         count => conjunction_ids(cx, conjunctions, flow, count)?,
     };
     Ok(Placed {
-        table: Place::table(parsed.pipeline, parsed.table)?,
-        priority: parsed.priority,
+        table: Place::table(parsed.flow.stage.pipeline, parsed.flow.stage.table)?,
+        priority: parsed.flow.priority,
         datapath: local.key,
         form,
         actions: actions?,

@@ -118,6 +118,7 @@ pub fn taken_back(fact: &Fact) -> Fact {
         Fact::MacBinding(key, _) => Fact::MacBinding(key, None),
         Fact::StaticMacBinding(key, _) => Fact::StaticMacBinding(key, None),
         Fact::Fdb(key, _) => Fact::Fdb(key, None),
+        Fact::Template(key, _) => Fact::Template(key, None),
     }
 }
 
@@ -140,6 +141,17 @@ pub fn computed(facts: impl IntoIterator<Item = Fact>) -> Physical {
 #[derive(Default)]
 pub struct Net {
     pub facts: Vec<Fact>,
+}
+
+pub fn template_fact(chassis: &str, variables: &[(&str, &str)]) -> Fact {
+    let row = sb::ChassisTemplateVar {
+        chassis: chassis.into(),
+        variables: map(variables),
+    };
+    Fact::Template(
+        uuid(&format!("variables of {chassis}")),
+        Some(Arc::new(row)),
+    )
 }
 
 pub fn uuid(name: &str) -> Uuid {
@@ -258,6 +270,12 @@ impl Net {
 
     pub fn address_set(mut self, name: &str, addresses: &[&str]) -> Self {
         self.facts.push(address_set_fact(name, addresses));
+        self
+    }
+
+    /// What template variables stand for on a chassis.
+    pub fn template(mut self, chassis: &str, variables: &[(&str, &str)]) -> Self {
+        self.facts.push(template_fact(chassis, variables));
         self
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Figures only: nothing here asserts how fast anything is.
 
+pub mod agent;
 pub mod openflow;
 pub mod ovsdb;
 mod shape;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Parser;
 use testbed::Central;
-use testbed::bench::{Kubernetes, openflow, ovsdb, run, write};
+use testbed::bench::{Kubernetes, agent, openflow, ovsdb, run, write};
 
 /// Loads the shape of a Kubernetes cluster into stock OVN and into Heddle, and compares.
 #[derive(Parser)]
@@ -46,6 +46,14 @@ enum Part {
         #[arg(long)]
         heddle: Option<PathBuf>,
     },
+    /// Compares `heddle agent` with `ovn-controller` over one Southbound.
+    Agent {
+        #[command(flatten)]
+        arguments: agent::Arguments,
+        /// The binary to measure; the one beside this program when absent.
+        #[arg(long)]
+        heddle: Option<PathBuf>,
+    },
     /// Compares the database servers alone.
     Ovsdb {
         #[command(flatten)]
@@ -67,6 +75,9 @@ fn main() -> Result<()> {
     match arguments.part {
         Some(Part::Ovsdb { arguments, heddle }) => {
             return ovsdb::run(&mut stdout().lock(), &binary(heddle)?, &arguments);
+        }
+        Some(Part::Agent { arguments, heddle }) => {
+            return agent::run(&mut stdout().lock(), &binary(heddle)?, &arguments);
         }
         Some(Part::Openflow { arguments, heddle }) => {
             return openflow::run(&mut stdout().lock(), &binary(heddle)?, &arguments);

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use super::swarm::Swarm;
 use crate::command::run;
 use crate::namespace::Namespace;
-use crate::process::Process;
+use crate::process::{Memory, Process};
 use crate::scratch::Scratch;
 
 /// Whose server.
@@ -25,13 +25,6 @@ pub(super) struct Server {
     process: Process,
     folder: PathBuf,
     pub(super) opening: Duration,
-}
-
-/// How much memory a process has, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Memory {
-    pub(super) now: u64,
-    pub(super) peak: u64,
 }
 
 impl Server {
@@ -114,40 +107,11 @@ impl Server {
         Ok(std::fs::metadata(self.folder.join("sb.db"))?.ino())
     }
 
-    /// The processor time that all its threads have taken.
     pub(super) fn processor(&self) -> Result<Duration> {
-        let stat = self.proc("stat")?;
-        // Behind the name, which may hold anything, `utime` and `stime` are the 12th and the 13th.
-        let fields = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace();
-        let ticks: Vec<u64> = fields
-            .skip(11)
-            .take(2)
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
-        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
+        self.process.processor()
     }
 
     pub(super) fn memory(&self) -> Result<Memory> {
-        let rollup = self.proc("smaps_rollup")?;
-        let status = self.proc("status")?;
-        Ok(Memory {
-            now: kilobytes(&rollup, "Pss:")? * 1024,
-            peak: kilobytes(&status, "VmHWM:")? * 1024,
-        })
+        self.process.memory()
     }
-
-    fn proc(&self, file: &str) -> Result<String> {
-        let path = format!("/proc/{}/{file}", self.process.id());
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
-    }
-}
-
-fn kilobytes(text: &str, name: &str) -> Result<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.with_context(|| format!("no {name} in what the kernel says of the process"))
 }
