@@ -3,9 +3,11 @@
 //! Figures only: nothing here asserts how fast anything is.
 
 pub mod agent;
+pub mod hvflow;
 pub mod openflow;
 pub mod ovsdb;
 mod shape;
+mod switch;
 
 use std::io::Write;
 use std::path::Path;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Parser;
 use testbed::Central;
-use testbed::bench::{Kubernetes, agent, openflow, ovsdb, run, write};
+use testbed::bench::{Kubernetes, agent, hvflow, openflow, ovsdb, run, write};
 
 /// Loads the shape of a Kubernetes cluster into stock OVN and into Heddle, and compares.
 #[derive(Parser)]
@@ -38,6 +38,11 @@ struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Part {
+    /// Compares transactions of a hypervisor's machines with `ovs-ofctl` on one switch.
+    Hvflow {
+        #[command(flatten)]
+        arguments: hvflow::Arguments,
+    },
     /// Compares `heddle of` with `ovs-ofctl` on one switch.
     Openflow {
         #[command(flatten)]
@@ -73,6 +78,9 @@ enum Only {
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
     match arguments.part {
+        Some(Part::Hvflow { arguments }) => {
+            return hvflow::run(&mut stdout().lock(), &arguments);
+        }
         Some(Part::Ovsdb { arguments, heddle }) => {
             return ovsdb::run(&mut stdout().lock(), &binary(heddle)?, &arguments);
         }
