@@ -6,9 +6,7 @@ use ovsdb::Str;
 
 values! {
     /// Values of `Action.state`: how far an action is.
-    ActionState { Running = "running", Done = "done", Stopped = "stopped", Superseded = "superseded" }
-    /// Values of `Opening.direction`, as the machine sees it.
-    OpeningDirection { Inbound = "inbound", Outbound = "outbound" }
+    ActionState { Running = "running", Done = "done", Stopped = "stopped" }
 }
 
 database! {
@@ -42,6 +40,10 @@ database! {
         hypervisor: Option<Strong<Hypervisor>>,
         /// Where it comes from, while it moves: that one keeps what it has.
         leaving: Option<Strong<Hypervisor>>,
+        /// Those that are to forget it; each goes from here when it has.
+        departed: Set<Strong<Hypervisor>>,
+        /// The row itself goes when nobody has to forget it any more.
+        removed: bool,
         tags: Set<Str>,
         /// One that is not has no connectivity.
         enabled: bool,
@@ -49,19 +51,14 @@ database! {
         parameters: Str,
     }
 
-    /// Ports that are open for a set of machines: those of a customer, with a tag, or one; for all that fit when
-    /// several are said, and for all machines when none is.
-    Opening = "Opening" [root()] {
-        customer: Option<Strong<Customer>>,
+    /// A rule for the security policies of a set of machines: one machine, those of a customer, those with a tag; those
+    /// for which all of that holds when several are said, and all machines when nothing is.
+    Rule = "Rule" [root()] {
         machine: Option<Strong<Machine>>,
+        customer: Option<Strong<Customer>>,
         tag: Option<Str>,
-        direction: OpeningDirection,
-        /// `tcp`, `udp`, `icmp`, or as network parameters have it.
-        protocol: Str,
-        first_port: Option<i64> [range(0..=65535)],
-        last_port: Option<i64> [range(0..=65535)],
-        /// From where, or to where; everywhere if empty.
-        remote: Set<Str>,
+        /// A rule of network parameters as a JSON document.
+        rule: Str,
     }
 
     /// A floating address, and the machine that has it.
@@ -81,8 +78,13 @@ database! {
         /// The name in the caller's certificate, or the user of a local socket.
         who: Str [immutable()],
         what: Str [immutable()],
-        /// What was asked for, as the request has it.
-        request: Str [immutable()],
+        /// What was asked for, for people.
+        request: Map<Str, Str>,
+        /// Names of the hypervisors that it concerns.
+        hypervisors: Set<Str> [immutable()],
+        /// How it is carried out: `parallel`, `attempts`, `stop_after`, and in milliseconds `deadline`, `backoff` and
+        /// `max_backoff`.
+        policy: Map<Str, i64> [immutable()],
         state: ActionState,
         /// Of each hypervisor what came of it.
         outcomes: Map<Str, Str>,

@@ -1,9 +1,14 @@
 //! The regional service: knows hypervisors, customers and machines, and drives a fleet of hypervisor daemons.
 //!
-//! What is wanted is rows of a database of its own, kept as any other database here is: in a file or in etcd. What the
-//! hosts have they say themselves when they are connected to. The difference is told to them: at once when a host
-//! comes back, and in the order and at the pace of a [`rollout`] when an action changes what many are to have.
+//! What is wanted is rows of a database of its own, kept as any other database here is: in a file or in etcd
+//! ([`model::region`]). What the hypervisors have they say themselves when they are connected to. The [`fleet`] takes
+//! both and says who is told what: at once when a hypervisor comes back, and in the order and at the pace of a
+//! [`rollout`] when an action changes what many are to have. So nothing has to be remembered of what was told: whoever
+//! was away, or is a new one of that name, gets what it lacks.
 //!
-//! It must not know how a host is programmed, nor how a database is kept.
+//! It must not know how a hypervisor is programmed, nor how a database is kept.
 
+pub mod fleet;
 pub mod rollout;
+pub mod view;
+pub mod wanted;

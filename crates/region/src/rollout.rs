@@ -235,6 +235,11 @@ impl Rollout {
         self.timers.first().map(|(at, _)| *at)
     }
 
+    /// How far a host is, if it is one of this rollout.
+    pub fn progress(&self, host: &str) -> Option<&Progress> {
+        self.hosts.get(host)
+    }
+
     /// How far it is.
     pub const fn counts(&self) -> Counts {
         self.counts

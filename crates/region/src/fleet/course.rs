@@ -1,0 +1,152 @@
+//! An action on its way: its rollout, and what of it is written down.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::region::{Action, ActionState};
+use model::{Map, Str};
+
+use super::Order;
+use crate::rollout::{Outcome, Policy, Progress, Rollout, Tell};
+
+/// While it runs, news of it is written down that often, in milliseconds.
+const RECORD: u64 = 1_000;
+/// What stands in `outcomes` of a hypervisor that has done what it was told.
+const DONE: &str = "done";
+
+#[derive(Debug)]
+pub(super) struct Course {
+    action: i64,
+    rollout: Rollout,
+    recorded: BTreeMap<Str, Str>,
+    /// When something was written down last.
+    at: u64,
+    /// Whether there may be something to write down.
+    news: bool,
+    /// Whether its end is written down.
+    ended: bool,
+}
+
+impl Course {
+    /// The rest of an action: who has done it already is not told again.
+    pub(super) fn of(action: &Action, now: u64) -> Self {
+        let is_done = |name: &Str| {
+            action
+                .outcomes
+                .get(name)
+                .is_some_and(|outcome| outcome == DONE)
+        };
+        let rest = action.hypervisors.iter().filter(|name| !is_done(name));
+        Self {
+            action: action.number,
+            rollout: Rollout::new(policy(&action.policy), rest.map(ToString::to_string)),
+            recorded: action
+                .outcomes
+                .iter()
+                .map(|(name, text)| (name.clone(), text.clone()))
+                .collect(),
+            at: now,
+            news: true,
+            ended: false,
+        }
+    }
+
+    pub(super) fn poll(&mut self, now: u64) -> Option<Tell> {
+        let tell = self.rollout.poll(now);
+        self.news |= tell.is_none();
+        tell
+    }
+
+    pub(super) fn heard(&mut self, host: &str, attempt: u32, outcome: Outcome, now: u64) {
+        self.rollout.heard(host, attempt, outcome, now);
+        self.news = true;
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.rollout.stop();
+        self.news = true;
+    }
+
+    /// Whether a hypervisor is to be told nothing but what this says.
+    pub(super) fn has(&self, host: &str) -> bool {
+        match self.rollout.progress(host) {
+            Some(Progress::Done { .. } | Progress::Away { .. } | Progress::Refused { .. })
+            | None => false,
+            Some(_) => true,
+        }
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        let record = (self.news && !self.ended).then_some(self.at + RECORD);
+        self.rollout.next_deadline().into_iter().chain(record).min()
+    }
+
+    /// What is to be written down now.
+    pub(super) fn record(&mut self, now: u64) -> Option<Order> {
+        let over = self.rollout.is_over();
+        if self.ended || !self.news || (!over && now < self.at + RECORD) {
+            return None;
+        }
+        (self.at, self.news, self.ended) = (now, false, over);
+        let mut outcomes = Map::default();
+        let mut held = Vec::new();
+        for (host, progress) in self.rollout.hosts() {
+            let host = Str::from(host);
+            if matches!(progress, Progress::Held) {
+                held.push(host.clone());
+            }
+            let Some(text) = text(progress) else { continue };
+            if self.recorded.get(&host) != Some(&text) {
+                self.recorded.insert(host.clone(), text.clone());
+                outcomes.insert(host, text);
+            }
+        }
+        let state = match over {
+            false => ActionState::Running,
+            true if self.rollout.has_stopped() => ActionState::Stopped,
+            true => ActionState::Done,
+        };
+        (over || !outcomes.is_empty()).then_some(Order::Record {
+            action: self.action,
+            state,
+            outcomes,
+            held: if over { held } else { Vec::new() },
+        })
+    }
+}
+
+/// What stands in `outcomes`, once there is an outcome.
+fn text(progress: &Progress) -> Option<Str> {
+    Some(match progress {
+        Progress::Waiting | Progress::Telling { .. } | Progress::Again { .. } => return None,
+        Progress::Done { .. } => DONE.into(),
+        Progress::Away { reason } => format!("away: {reason}").into(),
+        Progress::Refused { reason } => format!("refused: {reason}").into(),
+        Progress::Held => "held".into(),
+    })
+}
+
+fn policy(map: &Map<Str, i64>) -> Policy {
+    let default = Policy::default();
+    let number = |name: &str| map.get(name).and_then(|value| u64::try_from(*value).ok());
+    let time = |name: &str, default| number(name).map_or(default, Duration::from_millis);
+    let count = |name: &str, default| {
+        number(name).map_or(default, |value| {
+            usize::try_from(value).unwrap_or(usize::MAX)
+        })
+    };
+    Policy {
+        parallel: count("parallel", default.parallel),
+        deadline: time("deadline", default.deadline),
+        attempts: number("attempts").map_or(default.attempts, |value| {
+            u32::try_from(value).unwrap_or(u32::MAX)
+        }),
+        backoff: time("backoff", default.backoff),
+        max_backoff: time("max_backoff", default.max_backoff),
+        stop_after: count("stop_after", default.stop_after),
+    }
+}

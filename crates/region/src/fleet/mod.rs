@@ -1,0 +1,331 @@
+//! The fleet: what each hypervisor has, what it is to have, and who is told what now.
+//!
+//! Takes rows, and what the links to the hypervisors say; gives [`Order`]s for the shell around it. It must not know how
+//! a hypervisor is reached or how a row is kept. Time is in milliseconds since any moment that stays the same.
+//!
+//! Invariants: a hypervisor is told one thing after the other, and only the difference between what it is to have and
+//! what it has; one that an action has not reached yet is told nothing until the action's [`Rollout`] says so; when
+//! every link is up, nothing is refused and all rollouts are over, every enabled hypervisor that no action holds has
+//! what it is to have.
+
+mod course;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hvflow::params::NetworkParams;
+use model::region::{Action, ActionState, Hypervisor};
+use model::{Map, Str, Table, Uuid};
+use ovsdb::RowChange;
+
+use crate::rollout::Outcome;
+use crate::view::{Touched, View};
+use course::Course;
+
+/// How long one that refused is left alone, unless something else is wanted from it.
+const REFUSED: u64 = 300_000;
+/// Why a link is down that was never up.
+const NOT_YET: &str = "not connected yet";
+
+/// What a hypervisor has: machines by their numbers, with their parameters if it knows them.
+pub type Machines = BTreeMap<u32, Option<Arc<NetworkParams>>>;
+
+/// What the shell is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Keep a link to a hypervisor, in place of any former one to it: say [`Fleet::up`] with all its machines whenever
+    /// it is there, and [`Fleet::down`] when it is not.
+    Link {
+        /// Its name.
+        host: Str,
+        /// Where.
+        endpoint: Str,
+    },
+    /// End the link.
+    Unlink {
+        /// Its name.
+        host: Str,
+    },
+    /// Carry out changes, one after the other up to the first that fails; say [`Fleet::told`] then.
+    Tell {
+        /// Its name.
+        host: Str,
+        /// To be given back.
+        number: u64,
+        /// In order.
+        changes: Vec<Change>,
+        /// How long all of it may take.
+        deadline: Duration,
+    },
+    /// Write down how far an action is; say [`Fleet::recorded`] then.
+    Record {
+        /// The action's number.
+        action: i64,
+        /// How far.
+        state: ActionState,
+        /// Hypervisors with what came of them since the last record.
+        outcomes: Map<Str, Str>,
+        /// Hypervisors that it holds from now on: their `held_by`.
+        held: Vec<Str>,
+    },
+    /// Write down that a hypervisor has forgotten a machine: take it from `departed`.
+    Forgotten {
+        /// The machine.
+        machine: Uuid,
+        /// The hypervisor.
+        hypervisor: Uuid,
+    },
+}
+
+/// One change of what a hypervisor has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Let a machine be this.
+    Replace(Arc<NetworkParams>),
+    /// Forget the machine of this number.
+    Remove(u32),
+}
+
+impl Change {
+    /// The machine's number.
+    pub fn machine(&self) -> u32 {
+        match self {
+            Self::Replace(params) => params.droplet_id,
+            Self::Remove(number) => *number,
+        }
+    }
+}
+
+/// All hypervisors.
+#[derive(Debug, Default)]
+pub struct Fleet {
+    view: View,
+    hosts: BTreeMap<Uuid, Host>,
+    names: BTreeMap<Str, Uuid>,
+    rollouts: BTreeMap<i64, Course>,
+    /// Those to be looked at.
+    ready: BTreeSet<Uuid>,
+    /// How many are being told something that no rollout asked for.
+    returning: usize,
+    /// When hypervisors are to be looked at; some of these times mean nothing any more.
+    timers: BTreeSet<(u64, Uuid)>,
+    orders: VecDeque<Order>,
+    next: u64,
+}
+
+/// A hypervisor.
+#[derive(Debug)]
+struct Host {
+    row: Arc<Hypervisor>,
+    link: Link,
+    telling: Option<Telling>,
+    /// When one that refused is told again.
+    again: Option<u64>,
+}
+
+impl Host {
+    fn new(row: Arc<Hypervisor>) -> Self {
+        Self {
+            row,
+            link: Link::Down(NOT_YET.to_owned()),
+            telling: None,
+            again: None,
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Link {
+    Down(String),
+    /// What it has.
+    Up(Machines),
+}
+
+/// What a hypervisor is being told.
+#[derive(Debug)]
+struct Telling {
+    number: u64,
+    changes: Vec<Change>,
+    /// The rollout that it is told for, and the number of the attempt.
+    course: Option<(i64, u32)>,
+    deadline: u64,
+    /// What cannot be told, because it makes no sense.
+    wrong: Vec<String>,
+}
+
+impl Fleet {
+    /// What is known.
+    pub const fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Takes in what a transaction did to the rows; gives the texts of what is wrong with some of them.
+    pub fn apply(&mut self, changes: &[RowChange], now: u64) -> Vec<String> {
+        let (touched, wrong) = self.view.apply(changes);
+        self.follow_hosts(&touched);
+        for change in changes.iter().filter(|change| change.table == Action::NAME) {
+            self.follow_action(change, now);
+        }
+        wrong.iter().map(ToString::to_string).collect()
+    }
+
+    fn follow_hosts(&mut self, touched: &Touched) {
+        for uuid in &touched.hypervisors {
+            let row = self.view.hypervisors.get(uuid).cloned();
+            match (row, self.hosts.get_mut(uuid)) {
+                (Some(row), None) => {
+                    self.names.insert(row.name.clone(), *uuid);
+                    let host = Host::new(Arc::clone(&row));
+                    self.hosts.insert(*uuid, host);
+                    self.link(&row);
+                }
+                (Some(row), Some(host)) => {
+                    let former = std::mem::replace(&mut host.row, Arc::clone(&row));
+                    host.again = None;
+                    if (&former.endpoint, former.enabled) != (&row.endpoint, row.enabled) {
+                        host.link = Link::Down(NOT_YET.to_owned());
+                        self.link(&row);
+                    }
+                }
+                (None, Some(host)) => {
+                    let name = host.row.name.clone();
+                    self.names.remove(&name);
+                    self.hosts.remove(uuid);
+                    self.orders.push_back(Order::Unlink { host: name });
+                }
+                (None, None) => {}
+            }
+            self.ready.insert(*uuid);
+        }
+    }
+
+    fn link(&mut self, row: &Hypervisor) {
+        let host = row.name.clone();
+        self.orders.push_back(match row.enabled {
+            true => Order::Link {
+                host,
+                endpoint: row.endpoint.clone(),
+            },
+            false => Order::Unlink { host },
+        });
+    }
+
+    /// Begins, stops or forgets the rollout of an action.
+    fn follow_action(&mut self, change: &RowChange, now: u64) {
+        let action = self.view.actions.get(&change.uuid).cloned();
+        let former = change
+            .old
+            .as_deref()
+            .and_then(|row| Action::from_row(row).ok());
+        let Some(number) = action
+            .as_deref()
+            .or(former.as_ref())
+            .map(|action| action.number)
+        else {
+            return;
+        };
+        let course = self.rollouts.get_mut(&number);
+        match action.as_deref().map(|action| (action, action.state)) {
+            Some((action, ActionState::Running)) => {
+                if course.is_none_or(|course| course.has_ended()) {
+                    self.rollouts.insert(number, Course::of(action, now));
+                }
+            }
+            Some((_, ActionState::Stopped)) => course.into_iter().for_each(Course::stop),
+            Some((_, ActionState::Done)) => {}
+            None => drop(self.rollouts.remove(&number)),
+        }
+    }
+
+    /// An [`Order::Record`] is in the database, and what it changed was applied.
+    pub fn recorded(&mut self, action: i64) {
+        if self.rollouts.get(&action).is_some_and(Course::has_ended) {
+            self.rollouts.remove(&action);
+            // It may have had some that others wait for.
+            self.ready.extend(self.hosts.keys());
+        }
+    }
+
+    /// A hypervisor is there, and has this.
+    pub fn up(&mut self, host: &str, machines: Machines) {
+        if let Some((uuid, host)) = self.host(host) {
+            host.link = Link::Up(machines);
+            host.again = None;
+            self.ready.insert(uuid);
+        }
+    }
+
+    /// A hypervisor is not there.
+    pub fn down(&mut self, host: &str, reason: String) {
+        if let Some((_, host)) = self.host(host) {
+            host.link = Link::Down(reason);
+        }
+    }
+
+    /// The first so many changes of an [`Order::Tell`] are carried out; and what came of it.
+    pub fn told(&mut self, host: &str, number: u64, applied: usize, outcome: Outcome, now: u64) {
+        let Some(uuid) = self.names.get(host).copied() else {
+            return;
+        };
+        let Some(host) = self.hosts.get_mut(&uuid) else {
+            return;
+        };
+        let Some(telling) = host.telling.take_if(|telling| telling.number == number) else {
+            return;
+        };
+        if let Link::Up(has) = &mut host.link {
+            for change in telling.changes.into_iter().take(applied) {
+                match change {
+                    Change::Replace(params) => has.insert(params.droplet_id, Some(params)),
+                    Change::Remove(number) => has.remove(&number),
+                };
+            }
+        }
+        match &outcome {
+            Outcome::Done => {}
+            Outcome::Unreachable(reason) => host.link = Link::Down(reason.clone()),
+            Outcome::Refused(_) => {
+                host.again = Some(now + REFUSED);
+                self.timers.insert((now + REFUSED, uuid));
+            }
+        }
+        let row = Arc::clone(&host.row);
+        if matches!(outcome, Outcome::Unreachable(_)) {
+            // What it has done is not known: it is asked anew.
+            self.link(&row);
+        }
+        let outcome = match outcome {
+            Outcome::Done if !telling.wrong.is_empty() => {
+                Outcome::Refused(telling.wrong.join("; "))
+            }
+            outcome => outcome,
+        };
+        self.heard(telling.course, &row.name, outcome, now);
+        self.ready.insert(uuid);
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll(&mut self, now: u64) -> Option<Order> {
+        if self.orders.is_empty() {
+            self.pass_time(now);
+            self.go_on_with_rollouts(now);
+            self.go_on_with_others(now);
+        }
+        self.orders.pop_front()
+    }
+
+    /// When [`Fleet::poll`] has to be asked again at the latest.
+    pub fn next_deadline(&self) -> Option<u64> {
+        let courses = self.rollouts.values().filter_map(Course::next_deadline);
+        courses.chain(self.timers.first().map(|(at, _)| *at)).min()
+    }
+
+    fn host(&mut self, name: &str) -> Option<(Uuid, &mut Host)> {
+        let uuid = *self.names.get(name)?;
+        Some((uuid, self.hosts.get_mut(&uuid)?))
+    }
+}

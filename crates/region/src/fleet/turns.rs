@@ -1,0 +1,201 @@
+//! Who is told what now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::Uuid;
+
+use super::{Change, Fleet, Link, Order, Telling};
+use crate::rollout::{Outcome, Tell};
+use crate::wanted::{Wanted, wanted};
+
+/// How many hypervisors are told something at once beside rollouts: those that came back.
+const RETURNING: usize = 64;
+/// How long a hypervisor that came back may take.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// For how much longer than it may take an answer is waited for, in milliseconds: the shell keeps the time too.
+const GRACE: u64 = 1_000;
+
+/// What is to be told to a hypervisor.
+struct Task {
+    changes: Vec<Change>,
+    /// What cannot be told, because it makes no sense.
+    wrong: Vec<String>,
+}
+
+impl Fleet {
+    /// Gives up those that do not answer, and finds those that can be told again.
+    pub(super) fn pass_time(&mut self, now: u64) {
+        while let Some((at, uuid)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, uuid));
+            let Some(host) = self.hosts.get_mut(&uuid) else {
+                continue;
+            };
+            host.again = host.again.filter(|again| *again > now);
+            let late = host.telling.take_if(|telling| telling.deadline <= now);
+            if let Some(telling) = late {
+                let reason = "no answer in time".to_owned();
+                host.link = Link::Down(reason.clone());
+                let row = Arc::clone(&host.row);
+                self.link(&row);
+                self.heard(telling.course, &row.name, Outcome::Unreachable(reason), now);
+            }
+            self.ready.insert(uuid);
+        }
+    }
+
+    /// Takes note of what came of something told.
+    pub(super) fn heard(
+        &mut self,
+        course: Option<(i64, u32)>,
+        host: &str,
+        outcome: Outcome,
+        now: u64,
+    ) {
+        let Some((action, attempt)) = course else {
+            self.returning -= 1;
+            return;
+        };
+        if let Some(course) = self.rollouts.get_mut(&action) {
+            course.heard(host, attempt, outcome, now);
+        }
+    }
+
+    pub(super) fn go_on_with_rollouts(&mut self, now: u64) {
+        let actions: Vec<i64> = self.rollouts.keys().copied().collect();
+        for action in actions {
+            while let Some(tell) = self.next_of(action, now) {
+                self.tell_for(action, &tell, now);
+            }
+            let course = self.rollouts.get_mut(&action);
+            self.orders
+                .extend(course.and_then(|course| course.record(now)));
+        }
+    }
+
+    fn next_of(&mut self, action: i64, now: u64) -> Option<Tell> {
+        self.rollouts.get_mut(&action)?.poll(now)
+    }
+
+    /// Tells a hypervisor what is wanted from it, for a rollout.
+    fn tell_for(&mut self, action: i64, tell: &Tell, now: u64) {
+        let course = Some((action, tell.attempt));
+        let Some(uuid) = self.names.get(tell.host.as_str()).copied() else {
+            let outcome = Outcome::Refused("there is no such hypervisor any more".to_owned());
+            return self.heard(course, &tell.host, outcome, now);
+        };
+        let outcome = match self.task(uuid) {
+            Err(outcome) => outcome,
+            Ok(task) if !task.changes.is_empty() => {
+                return self.tell(uuid, task, course, tell.deadline, now);
+            }
+            Ok(task) if task.wrong.is_empty() => Outcome::Done,
+            Ok(task) => Outcome::Refused(task.wrong.join("; ")),
+        };
+        self.ready.insert(uuid);
+        self.heard(course, &tell.host, outcome, now);
+    }
+
+    /// Tells those what is wanted from them whom no rollout has.
+    pub(super) fn go_on_with_others(&mut self, now: u64) {
+        while self.returning < RETURNING {
+            let Some(uuid) = self.ready.pop_first() else {
+                return;
+            };
+            let Some(host) = self.hosts.get(&uuid) else {
+                continue;
+            };
+            let name = host.row.name.as_str();
+            // Each of these puts it back when it ends.
+            let waits = host.telling.is_some()
+                || host.again.is_some()
+                || self.rollouts.values().any(|course| course.has(name));
+            if waits {
+                continue;
+            }
+            if let Ok(task) = self.task(uuid)
+                && !task.changes.is_empty()
+            {
+                self.returning += 1;
+                self.tell(uuid, task, None, DEADLINE, now);
+            }
+        }
+    }
+
+    fn tell(
+        &mut self,
+        uuid: Uuid,
+        Task { changes, wrong }: Task,
+        course: Option<(i64, u32)>,
+        deadline: Duration,
+        now: u64,
+    ) {
+        let number = self.next;
+        self.next += 1;
+        let Some(host) = self.hosts.get_mut(&uuid) else {
+            return;
+        };
+        let end = now + u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX) + GRACE;
+        self.timers.insert((end, uuid));
+        self.orders.push_back(Order::Tell {
+            host: host.row.name.clone(),
+            number,
+            changes: changes.clone(),
+            deadline,
+        });
+        host.telling = Some(Telling {
+            number,
+            changes,
+            course,
+            deadline: end,
+            wrong,
+        });
+    }
+
+    /// What a hypervisor is to be told, or why it cannot be told anything.
+    fn task(&mut self, uuid: Uuid) -> Result<Task, Outcome> {
+        let Some(host) = self.hosts.get(&uuid) else {
+            return Err(Outcome::Refused(
+                "there is no such hypervisor any more".to_owned(),
+            ));
+        };
+        if !host.row.enabled {
+            return Err(Outcome::Refused("it is disabled".to_owned()));
+        }
+        if let Some(action) = host.row.held_by {
+            return Err(Outcome::Refused(format!("action {action} holds it")));
+        }
+        if host.telling.is_some() {
+            return Err(Outcome::Unreachable(
+                "it is busy with something else".to_owned(),
+            ));
+        }
+        let has = match &host.link {
+            Link::Up(has) => has,
+            Link::Down(reason) => return Err(Outcome::Unreachable(reason.clone())),
+        };
+        let (mut changes, mut wrong) = (Vec::new(), Vec::new());
+        for (machine, row) in self.view.machines_on(uuid) {
+            let number = u32::try_from(row.number).unwrap_or(u32::MAX);
+            match wanted(&self.view, machine, uuid) {
+                Err(error) => wrong.push(error.to_string()),
+                Ok(Wanted::Nothing) => {}
+                Ok(Wanted::Present(params)) => {
+                    if has.get(&number).and_then(Option::as_deref) != Some(&*params) {
+                        changes.push(Change::Replace(Arc::from(params)));
+                    }
+                }
+                Ok(Wanted::Absent) if has.contains_key(&number) => {
+                    changes.push(Change::Remove(number));
+                }
+                Ok(Wanted::Absent) => self.orders.push_back(Order::Forgotten {
+                    machine,
+                    hypervisor: uuid,
+                }),
+            }
+        }
+        // First room is made: an address may go from one machine to another.
+        changes.sort_by_key(|change| matches!(change, Change::Replace(_)));
+        Ok(Task { changes, wrong })
+    }
+}
