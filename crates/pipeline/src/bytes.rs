@@ -6,7 +6,7 @@ use logic::Field;
 use packet::{Frame, Net, Transport, nd};
 
 use crate::actions::number;
-use crate::conntrack::set_address;
+use crate::conntrack::{Tuple, ports, set_address};
 use crate::fields::Fields;
 
 /// Options of neighbour discovery (RFC 4861, section 4.6).
@@ -77,6 +77,37 @@ fn ip_fields(ip: &packet::Ip<'_>, fields: &mut Fields) {
         }
         Transport::Other => {}
     }
+}
+
+/// The addresses and ports of the packet that an ICMP error quotes the beginning of.
+pub(crate) fn quoted(bytes: &[u8]) -> Option<Tuple> {
+    let is_ip4 = bytes.first()? >> 4 == 4;
+    let (protocol, addresses, rest) = if is_ip4 {
+        let length = usize::from(bytes[0] & 0xf) * 4;
+        (*bytes.get(9)?, bytes.get(12..20)?, bytes.get(length..)?)
+    } else {
+        (*bytes.get(6)?, bytes.get(8..40)?, bytes.get(40..)?)
+    };
+    let (src, dst) = addresses.split_at(addresses.len() / 2);
+    let address = |bytes: &[u8]| -> Option<IpAddr> {
+        Some(if is_ip4 {
+            <[u8; 4]>::try_from(bytes).ok()?.into()
+        } else {
+            <[u8; 16]>::try_from(bytes).ok()?.into()
+        })
+    };
+    let port = |at: usize| {
+        let bytes = rest.get(at..at + 2).and_then(|it| it.try_into().ok());
+        bytes.map_or(0, u16::from_be_bytes)
+    };
+    let has_ports = ports(protocol).is_some();
+    Some(Tuple {
+        src: address(src)?,
+        dst: address(dst)?,
+        protocol,
+        src_port: if has_ports { port(0) } else { 0 },
+        dst_port: if has_ports { port(2) } else { 0 },
+    })
 }
 
 /// Target and link-layer option of a solicitation or advertisement (RFC 4861, section 4).

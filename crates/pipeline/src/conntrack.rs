@@ -8,12 +8,14 @@ use logic::Field;
 use rustc_hash::FxHashMap;
 
 use crate::fields::Fields;
-use crate::network::{DatapathId, PortId};
+use crate::network::{ChassisId, DatapathId, PortId};
+use crate::payload::is_error;
 
 /// The bits of `ct_state`.
 pub(crate) mod bit {
     pub(crate) const NEW: u32 = 1;
     pub(crate) const EST: u32 = 1 << 1;
+    pub(crate) const REL: u32 = 1 << 2;
     pub(crate) const RPL: u32 = 1 << 3;
     pub(crate) const INV: u32 = 1 << 4;
     pub(crate) const TRK: u32 = 1 << 5;
@@ -34,6 +36,9 @@ pub enum ZoneId {
     /// For source translation of a datapath.
     Snat(DatapathId),
 }
+
+/// A zone where it is: each chassis tracks connections for itself. None is the whole network as one place.
+pub(crate) type PlacedZone = (ZoneId, Option<ChassisId>);
 
 /// One direction of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,8 +73,8 @@ pub struct Connection {
 /// All connections.
 #[derive(Debug, Clone, Default)]
 pub struct Connections {
-    entries: FxHashMap<u32, (ZoneId, Connection)>,
-    by_tuple: FxHashMap<(ZoneId, Tuple), (u32, bool)>,
+    entries: FxHashMap<u32, (PlacedZone, Connection)>,
+    by_tuple: FxHashMap<(PlacedZone, Tuple), (u32, bool)>,
     next: u32,
 }
 
@@ -80,6 +85,8 @@ pub(crate) struct Found {
     pub(crate) state: u32,
     /// Whether the packet goes in the direction of the reply.
     pub(crate) is_reply: bool,
+    /// Whether it is not of the connection, but tells of one of its packets.
+    pub(crate) is_related: bool,
 }
 
 impl Tuple {
@@ -131,6 +138,16 @@ impl Tuple {
     }
 }
 
+/// The type of an ICMP packet.
+fn icmp_type(packet: &Fields, is_ip4: bool) -> u8 {
+    let field = if is_ip4 {
+        Field::Icmp4Type
+    } else {
+        Field::Icmp6Type
+    };
+    packet.get(field) as u8
+}
+
 /// Sets the source or destination address of an IP packet.
 pub(crate) fn set_address(packet: &mut Fields, destination: bool, address: IpAddr) {
     let (field, value) = match (address, destination) {
@@ -165,37 +182,51 @@ impl Connections {
 
     /// All of them, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (ZoneId, &Connection)> {
-        self.entries.values().map(|(zone, it)| (*zone, it))
+        self.entries.values().map(|((zone, _), it)| (*zone, it))
     }
 
-    /// What a zone knows of a packet.
-    pub(crate) fn find(&mut self, zone: ZoneId, packet: &Fields) -> Found {
+    /// What a zone knows of a packet; `about` is the packet that an ICMP error is about.
+    pub(crate) fn find(
+        &mut self,
+        zone: PlacedZone,
+        packet: &Fields,
+        about: Option<Tuple>,
+    ) -> Found {
         let unknown = |state| Found {
             id: None,
-            state,
+            state: bit::TRK | state,
             is_reply: false,
+            is_related: false,
         };
-        // A later fragment has no ports, and an error is about another packet; neither is modelled further.
         let Some(tuple) = Tuple::of(packet) else {
-            return unknown(bit::TRK | bit::INV);
+            return unknown(bit::INV);
         };
-        let Some(&(id, is_reply)) = self.by_tuple.get(&(zone, tuple)) else {
-            return unknown(bit::TRK | bit::NEW);
+        let is_related = is_error(tuple.protocol, icmp_type(packet, tuple.src.is_ipv4()));
+        let key = if is_related {
+            // It goes against the direction of what it is about.
+            about.map(Tuple::reversed)
+        } else {
+            Some(tuple)
+        };
+        let known = key.and_then(|key| self.by_tuple.get(&(zone, key)).copied());
+        let Some((id, is_reply)) = known else {
+            return unknown(if is_related { bit::INV } else { bit::NEW });
         };
         let Some((_, connection)) = self.entries.get_mut(&id) else {
-            return unknown(bit::TRK | bit::NEW);
+            return unknown(bit::NEW);
         };
-        connection.replied |= is_reply;
-        let known = if connection.replied {
-            bit::EST
-        } else {
-            bit::NEW
+        connection.replied |= is_reply && !is_related;
+        let known = match (is_related, connection.replied) {
+            (true, _) => bit::REL,
+            (false, true) => bit::EST,
+            (false, false) => bit::NEW,
         };
         let direction = if is_reply { bit::RPL } else { 0 };
         Found {
             id: Some(id),
             state: bit::TRK | known | direction,
             is_reply,
+            is_related,
         }
     }
 
@@ -208,7 +239,7 @@ impl Connections {
     }
 
     /// Remembers a connection whose packets go on as `translated`; a reply to that is a reply to it.
-    pub(crate) fn commit(&mut self, zone: ZoneId, original: Tuple, translated: Tuple) -> u32 {
+    pub(crate) fn commit(&mut self, zone: PlacedZone, original: Tuple, translated: Tuple) -> u32 {
         let reply = translated.reversed();
         self.next += 1;
         let id = self.next;

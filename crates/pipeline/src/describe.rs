@@ -6,16 +6,17 @@ use std::str::FromStr;
 
 use logic::Field;
 use model::address::Owned;
-use packet::Mac;
+use packet::{Mac, dhcp4, nd, proto};
 
 use crate::actions::number;
 use crate::conntrack::{ports, set_address};
 use crate::fields::Fields;
 use crate::network::{DatapathId, Network, PortId};
+use crate::payload::{Dhcp4, Payload};
 use crate::trace::{End, Trace};
 
 /// What a packet is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Service {
     /// An echo request.
     Ping,
@@ -23,11 +24,21 @@ pub enum Service {
     Port(u8, u16),
     /// A question for a MAC address: ARP or neighbour discovery.
     WhoHas,
+    /// A client of DHCPv4 that looks for a server.
+    Dhcp4,
+    /// A client of DHCPv6 that looks for a server.
+    Dhcp6,
+    /// A machine that looks for routers.
+    Routers,
+    /// A question for a name, of a type.
+    Name(String, u16),
 }
 
 /// Not a service.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}: not a service; say tcp/PORT, udp/PORT, sctp/PORT, ping or arp")]
+#[error(
+    "{0}: not a service; say tcp/PORT, udp/PORT, sctp/PORT, ping, arp, dhcp, dhcp6, rs, or dns/NAME with /AAAA, /PTR or /ANY behind it if wanted"
+)]
 pub struct ServiceError(String);
 
 impl FromStr for Service {
@@ -38,7 +49,16 @@ impl FromStr for Service {
         match text {
             "ping" | "icmp" | "icmp4" | "icmp6" => return Ok(Self::Ping),
             "arp" | "nd" => return Ok(Self::WhoHas),
+            "dhcp" => return Ok(Self::Dhcp4),
+            "dhcp6" => return Ok(Self::Dhcp6),
+            "rs" => return Ok(Self::Routers),
             _ => {}
+        }
+        if let Some(asked) = text.strip_prefix("dns/").filter(|it| !it.is_empty()) {
+            let (name, kind) = asked.split_once('/').unwrap_or((asked, "A"));
+            let kinds = [("A", 1), ("AAAA", 28), ("PTR", 12), ("ANY", 255)];
+            let kind = kinds.iter().find(|it| it.0.eq_ignore_ascii_case(kind));
+            return Ok(Self::Name(name.to_owned(), kind.ok_or_else(error)?.1));
         }
         let (name, port) = text.split_once('/').ok_or_else(error)?;
         let protocol = match name {
@@ -58,8 +78,8 @@ pub struct Description {
     pub from: PortId,
     /// Its source address, unless it is the port's.
     pub source: Option<IpAddr>,
-    /// Its destination.
-    pub to: IpAddr,
+    /// Its destination; none where the service says it.
+    pub to: Option<IpAddr>,
     /// What it is about.
     pub service: Service,
     /// Its source port.
@@ -79,6 +99,9 @@ pub enum DescribeError {
     /// The port has no address of the family.
     #[error("port {0} has no {1} address in the database; say one with --from")]
     NoAddress(String, &'static str),
+    /// Nobody says where to.
+    #[error("say where to with --to, or take a packet from a capture with --pcap")]
+    NoDestination,
     /// Source and destination are of two families.
     #[error("source {0} and destination {1} are not of the same family")]
     Families(IpAddr, IpAddr),
@@ -94,12 +117,12 @@ impl Network {
     ///
     /// # Errors
     /// When the network does not know enough of the port, or of the way to the destination.
-    pub fn describe(&self, description: &Description) -> Result<Fields, DescribeError> {
+    pub fn describe(&self, description: &Description) -> Result<(Fields, Payload), DescribeError> {
         let Description {
             from,
             source,
             to,
-            service,
+            ref service,
             source_port,
             ttl,
         } = *description;
@@ -107,6 +130,10 @@ impl Network {
         let owned = port.addresses.iter().find_map(|entry| Owned::parse(entry));
         let owned = owned.or_else(|| port.security.first().cloned());
         let owned = owned.ok_or_else(|| DescribeError::NoMac(port.name.to_string()))?;
+        if let Some(question) = to_everybody(service, owned.mac) {
+            return Ok(question);
+        }
+        let to = to.ok_or(DescribeError::NoDestination)?;
         let first = match to {
             IpAddr::V4(_) => owned.ip4.first().map(|it| IpAddr::V4(it.addr())),
             IpAddr::V6(_) => owned.ip6.first().map(|it| IpAddr::V6(it.addr())),
@@ -119,9 +146,9 @@ impl Network {
             return Err(DescribeError::Families(source, to));
         }
         let mut packet = Fields::default().with(Field::EthSrc, number(owned.mac));
-        if service == Service::WhoHas {
+        if *service == Service::WhoHas {
             who_has(&mut packet, owned.mac, source, to);
-            return Ok(packet);
+            return Ok((packet, Payload::Data));
         }
         let mac = match multicast_mac(to) {
             Some(mac) => mac,
@@ -134,21 +161,27 @@ impl Network {
         set_address(&mut packet, false, source);
         set_address(&mut packet, true, to);
         packet.set(Field::IpTtl, ttl.into());
-        match service {
-            Service::Port(protocol, number) => {
-                packet.set(Field::IpProto, protocol.into());
-                if let Some((src, dst)) = ports(protocol) {
-                    packet.set(src, source_port.into());
-                    packet.set(dst, number.into());
-                }
-                if protocol == 6 {
-                    // The first packet of a connection: SYN.
-                    packet.set(Field::TcpFlags, 2);
-                }
+        let (protocol, port, payload) = match service {
+            Service::Port(protocol, number) => (*protocol, *number, Payload::Data),
+            Service::Name(name, kind) => {
+                let (name, kind) = (name.clone(), *kind);
+                (proto::UDP, 53, Payload::Dns { name, kind })
             }
-            Service::Ping | Service::WhoHas => ping(&mut packet, to.is_ipv4(), 8, 128),
+            _ => {
+                ping(&mut packet, to.is_ipv4(), 8, 128);
+                return Ok((packet, Payload::Data));
+            }
+        };
+        packet.set(Field::IpProto, protocol.into());
+        if let Some((src, dst)) = ports(protocol) {
+            packet.set(src, source_port.into());
+            packet.set(dst, port.into());
         }
-        Ok(packet)
+        if protocol == proto::TCP {
+            // The first packet of a connection: SYN.
+            packet.set(Field::TcpFlags, 2);
+        }
+        Ok((packet, payload))
     }
 
     /// The MAC address that a machine on a datapath would send a packet to.
@@ -191,7 +224,7 @@ impl Network {
     /// The answer to a packet, from the port where it was delivered: nothing unless that was exactly one.
     pub fn reply(&self, trace: &Trace) -> Option<(PortId, Fields)> {
         let mut delivered = trace.ends.iter().filter_map(|end| match end {
-            End::Delivered { port, packet } => Some((*port, packet)),
+            End::Delivered { port, packet, .. } => Some((*port, packet)),
             _ => None,
         });
         let (port, packet) = delivered.next()?;
@@ -240,6 +273,48 @@ impl Network {
         }
         Some((port, reply))
     }
+}
+
+/// What a machine asks that knows nobody yet.
+fn to_everybody(service: &Service, mac: Mac) -> Option<(Fields, Payload)> {
+    let mut packet = Fields::default().with(Field::EthSrc, number(mac));
+    let mut to6 = |last: u128, protocol: u8, ttl: u8| {
+        // ff02::/16
+        let group = 0xff02 << 112 | last;
+        packet.set(Field::EthDst, 0x3333_0000_0000 | group & 0xffff_ffff);
+        packet.set(Field::EthType, 0x86dd);
+        packet.set(Field::Ip6Src, mac.link_local().to_bits());
+        packet.set(Field::Ip6Dst, group);
+        packet.set(Field::IpProto, protocol.into());
+        packet.set(Field::IpTtl, ttl.into());
+    };
+    let payload = match service {
+        Service::Dhcp4 => {
+            packet.set(Field::EthDst, 0xffff_ffff_ffff);
+            packet.set(Field::EthType, 0x800);
+            packet.set(Field::Ip4Dst, 0xffff_ffff);
+            packet.set(Field::IpProto, proto::UDP.into());
+            packet.set(Field::IpTtl, 64);
+            packet.set(Field::UdpSrc, dhcp4::CLIENT_PORT.into());
+            packet.set(Field::UdpDst, dhcp4::SERVER_PORT.into());
+            Payload::Dhcp4(Dhcp4::discover(mac))
+        }
+        Service::Dhcp6 => {
+            to6(0x1_0002, proto::UDP, 64);
+            packet.set(Field::UdpSrc, 546);
+            packet.set(Field::UdpDst, 547);
+            // SOLICIT
+            Payload::Dhcp6(1)
+        }
+        Service::Routers => {
+            to6(2, proto::ICMPV6, 255);
+            packet.set(Field::Icmp6Type, nd::ROUTER_SOLICITATION.into());
+            packet.set(Field::NdSll, number(mac));
+            Payload::Data
+        }
+        _ => return None,
+    };
+    Some((packet, payload))
 }
 
 fn ping(packet: &mut Fields, is_ip4: bool, kind4: u8, kind6: u8) {

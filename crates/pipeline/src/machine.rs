@@ -1,12 +1,16 @@
 //! The machine: tables, one after the other, and what bounds them.
 
+use std::sync::Arc;
+
 use logic::{Action, Field, Pipeline};
 
+use crate::choice::Choice;
 use crate::classifier::Consulted;
 use crate::conntrack::Tuple;
 use crate::fields::Fields;
-use crate::network::{DatapathId, FlowId, Network, PortId};
-use crate::state::State;
+use crate::network::{ChassisId, DatapathId, FlowId, Network, PortId};
+use crate::payload::Payload;
+use crate::state::{Seat, State};
 use crate::trace::{Drop, End, Node, NodeKind, Trace};
 
 /// What a run may be told beside the packet.
@@ -16,8 +20,15 @@ pub struct Options {
     pub backend: Option<(std::net::IpAddr, u16)>,
     /// The number that `select` prefers.
     pub select: Option<u16>,
+    /// How a backend or member is chosen that is not said.
+    pub choice: Choice,
     /// Length of the packet in bytes, for `check_pkt_larger`.
     pub length: Option<u32>,
+    /// What the packet carries behind its headers.
+    pub payload: Payload,
+    /// Whether chassis are places, with tunnels between them. Otherwise the whole network is one place, as it is for
+    /// a packet that comes in at a port that no chassis has.
+    pub places: bool,
     /// At most so many tables are visited.
     pub max_steps: usize,
     /// At most so deep may pipelines and packets made of packets be nested.
@@ -29,7 +40,10 @@ impl Default for Options {
         Self {
             backend: None,
             select: None,
+            choice: Choice::Addresses,
             length: None,
+            payload: Payload::Unknown,
+            places: true,
             max_steps: 20_000,
             max_depth: 96,
         }
@@ -48,6 +62,24 @@ pub(crate) struct Moving {
     pub(crate) visited: Vec<FlowId>,
     /// Values saved by `push`.
     pub(crate) stack: Vec<u128>,
+    /// The chassis that has it; none where the whole network is one place.
+    pub(crate) place: Option<ChassisId>,
+    /// The chassis that it is on its way to over a physical network.
+    pub(crate) onward: Option<ChassisId>,
+    /// Its length in bytes, if it is known.
+    pub(crate) length: Option<u32>,
+    /// What it carries behind its headers.
+    pub(crate) payload: Arc<Payload>,
+}
+
+impl Moving {
+    /// What an ICMP error tells of.
+    pub(crate) fn about(&self) -> Option<Tuple> {
+        match *self.payload {
+            Payload::About(tuple) => Some(tuple),
+            _ => None,
+        }
+    }
 }
 
 /// A table of a datapath.
@@ -69,6 +101,13 @@ pub(crate) struct Outcome {
     pub(crate) stopped: bool,
     /// The controller has it.
     pub(crate) consumed: Option<&'static str>,
+}
+
+impl At {
+    /// Where something about a packet is remembered.
+    pub(crate) const fn seat(self, moving: &Moving) -> Seat {
+        (self.datapath, moving.place)
+    }
 }
 
 pub(crate) struct Machine<'a> {
@@ -96,6 +135,9 @@ impl Network {
         fields.set(Field::OutPort, 0);
         let mut moving = Moving {
             fields: fields.clone(),
+            place: self[inport].place.filter(|_| options.places),
+            length: options.length,
+            payload: Arc::new(options.payload.clone()),
             ..Moving::default()
         };
         let mut machine = Machine {
@@ -137,7 +179,11 @@ impl Machine<'_> {
             pipeline: Pipeline::Ingress,
             table: 0,
         };
+        let port = self.network.port_with_key(datapath, inport);
         self.within(at.datapath, kind, moving, out, |machine, moving, inside| {
+            if let Some(port) = port {
+                machine.mirrored(port, true, inside);
+            }
             machine.tables(at, moving, inside);
         });
     }
@@ -200,9 +246,11 @@ impl Machine<'_> {
                 table,
             } = at;
             let mut consulted = Box::<Consulted>::default();
-            let flow =
-                self.network
-                    .look_up(datapath, pipeline, table, &moving.fields, &mut consulted);
+            let stage = (pipeline, table);
+            let place = moving.place;
+            let flow = self
+                .network
+                .look_up(datapath, place, stage, &moving.fields, &mut consulted);
             for (field, mask) in consulted.iter() {
                 self.consult(moving, field, mask);
             }
@@ -223,6 +271,7 @@ impl Machine<'_> {
                 datapath,
                 pipeline,
                 table,
+                place,
                 flow,
                 consulted,
             };

@@ -2,7 +2,7 @@
 
 use logic::Nest;
 
-use crate::network::{DatapathId, Flow, FlowId, Network};
+use crate::network::{ChassisId, DatapathId, Flow, FlowId, Network};
 use crate::trace::{Drop, End, Trace};
 
 /// Says what became of a packet. `origin` names the Northbound object that a flow is for, if it is known.
@@ -18,8 +18,8 @@ pub fn sentence(
     let mut replaced = None;
     for end in &trace.ends {
         match end {
-            End::Delivered { port, .. } => {
-                let text = teller.port(*port);
+            End::Delivered { port, place, .. } => {
+                let text = teller.port(*port, *place);
                 came_back |= *port == trace.inport;
                 if !delivered.contains(&text) {
                     delivered.push(text);
@@ -101,14 +101,15 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    fn port(&self, port: crate::PortId) -> String {
+    fn port(&self, port: crate::PortId, place: Option<ChassisId>) -> String {
         let port = &self.network[port];
-        let kind = if port.kind.is_empty() {
-            String::new()
-        } else {
-            format!(" ({})", port.kind)
+        let kind = match &port.physical_network {
+            Some(network) => format!(" ({}, to the network \"{network}\")", port.kind),
+            None if port.kind.is_empty() => String::new(),
+            None => format!(" ({})", port.kind),
         };
-        match &port.chassis {
+        let place = place.map(|it| &self.network[it].name);
+        match place.or(port.chassis.as_ref()) {
             Some(chassis) => format!("{}{kind} on {chassis}", port.name),
             None => format!("{}{kind}", port.name),
         }
@@ -169,6 +170,13 @@ impl Teller<'_> {
             Drop::NoPort { key, .. } => {
                 format!("dropped in {name}: its output port {key} does not exist")
             }
+            Drop::Unbound(port) => {
+                format!("dropped in {name}: no chassis has {}", network[*port].name)
+            }
+            Drop::NoTunnel(from, to) => format!(
+                "dropped in {name}: {} and {} have no kind of tunnel in common",
+                network[*from].name, network[*to].name
+            ),
             Drop::NobodyElse { .. } => {
                 format!("dropped in {name}: nobody else is there to receive it")
             }

@@ -1,12 +1,14 @@
 //! What a network remembers between packets. The caller has it, a run changes it.
+//!
+//! Nothing here ages: a state is that of a conversation whose packets follow each other at once.
 
 use std::net::IpAddr;
 
 use packet::Mac;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::conntrack::Connections;
-use crate::network::{DatapathId, PortId};
+use crate::conntrack::{Connections, Tuple};
+use crate::network::{ChassisId, DatapathId, PortId};
 
 /// How connection tracking is modelled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +18,19 @@ pub enum Tracking {
     /// Nothing is known: each look-up takes the next of these states, and `trk|est` when none is left. This is how
     /// `ovn-trace` does it.
     Assumed(Vec<u32>),
+}
+
+/// Where something is remembered: a datapath on a chassis, or in the whole network as one place.
+pub(crate) type Seat = (DatapathId, Option<ChassisId>);
+
+/// Which client's choice of a backend is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Client {
+    pub(crate) seat: Seat,
+    pub(crate) from: IpAddr,
+    pub(crate) vip: IpAddr,
+    /// Protocol and port, when the virtual address has a port.
+    pub(crate) port: Option<(u8, u16)>,
 }
 
 /// What a network remembers.
@@ -29,6 +44,12 @@ pub struct State {
     pub(crate) neighbours: FxHashMap<(PortId, IpAddr), Mac>,
     /// Addresses that switches have learned, beside those of the database.
     pub(crate) learned: FxHashMap<(DatapathId, Mac), u32>,
+    /// Backends that clients were given, of load balancers that stay with their choice.
+    pub(crate) affinity: FxHashMap<Client, (IpAddr, u16)>,
+    /// From which next hop of an ECMP route a connection came.
+    pub(crate) next_hops: FxHashSet<(Seat, Mac, Tuple)>,
+    /// The other direction of those connections.
+    pub(crate) towards_next_hops: FxHashSet<(Seat, Tuple)>,
 }
 
 impl Default for State {
@@ -38,6 +59,9 @@ impl Default for State {
             connections: Connections::default(),
             neighbours: FxHashMap::default(),
             learned: FxHashMap::default(),
+            affinity: FxHashMap::default(),
+            next_hops: FxHashSet::default(),
+            towards_next_hops: FxHashSet::default(),
         }
     }
 }
@@ -49,5 +73,10 @@ impl State {
             tracking: Tracking::Assumed(states),
             ..Self::default()
         }
+    }
+
+    /// Whether what switches and chassis do is modelled, and not what `ovn-trace` assumes.
+    pub(crate) fn is_modelled(&self) -> bool {
+        self.tracking == Tracking::Modelled
     }
 }

@@ -4,7 +4,7 @@ use ovsdb::Str;
 
 use crate::classifier::Consulted;
 use crate::fields::Fields;
-use crate::network::{DatapathId, FlowId, PortId};
+use crate::network::{ChassisId, DatapathId, Encapsulation, FlowId, PortId};
 
 /// The record of one packet's way.
 #[derive(Debug, Clone)]
@@ -21,6 +21,48 @@ pub struct Trace {
     pub consulted: Consulted,
     /// How many tables were visited.
     pub steps: usize,
+}
+
+impl Trace {
+    /// Puts what `beside` gives for it, and for the chassis that it was looked up on, before what each flow did.
+    pub fn beside_flows(&mut self, beside: &mut dyn FnMut(FlowId, Option<ChassisId>) -> Vec<Node>) {
+        put_beside(&mut self.nodes, beside);
+    }
+
+    /// The flows that were matched, with the chassis that they were looked up on, in order.
+    pub fn matched(&self) -> Vec<(FlowId, Option<ChassisId>)> {
+        let mut found = Vec::new();
+        collect(&self.nodes, &mut found);
+        found
+    }
+}
+
+fn put_beside(nodes: &mut [Node], beside: &mut dyn FnMut(FlowId, Option<ChassisId>) -> Vec<Node>) {
+    for node in nodes {
+        put_beside(&mut node.inside, beside);
+        if let NodeKind::Table {
+            flow: Some(flow),
+            place,
+            ..
+        } = node.kind
+        {
+            node.inside.splice(0..0, beside(flow, place));
+        }
+    }
+}
+
+fn collect(nodes: &[Node], found: &mut Vec<(FlowId, Option<ChassisId>)>) {
+    for node in nodes {
+        if let NodeKind::Table {
+            flow: Some(flow),
+            place,
+            ..
+        } = node.kind
+        {
+            found.push((flow, place));
+        }
+        collect(&node.inside, found);
+    }
 }
 
 /// One thing that happened, and what it led to.
@@ -57,6 +99,17 @@ pub enum NodeKind {
         /// Its name.
         group: Str,
     },
+    /// Through a tunnel to another chassis.
+    Tunnel(Tunnel),
+    /// Over a physical network, by its name, from one chassis to another.
+    Wire {
+        /// From.
+        from: ChassisId,
+        /// To.
+        to: ChassisId,
+        /// The port of the switch that leads there.
+        port: PortId,
+    },
     /// A table was looked up.
     Table {
         /// Whose.
@@ -65,6 +118,8 @@ pub enum NodeKind {
         pipeline: logic::Pipeline,
         /// Its number.
         table: u8,
+        /// On which chassis, unless the whole network is one place.
+        place: Option<ChassisId>,
         /// The flow that the packet matched.
         flow: Option<FlowId>,
         /// What the look-up consulted.
@@ -86,6 +141,40 @@ pub enum NodeKind {
     Error(String),
 }
 
+/// How a packet gets from one chassis to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tunnel {
+    /// From.
+    pub from: ChassisId,
+    /// To.
+    pub to: ChassisId,
+    /// How it is wrapped; none when the two have no kind of tunnel in common.
+    pub encapsulation: Option<Encapsulation>,
+    /// Whose output it is.
+    pub datapath: DatapathId,
+    /// The key of the input port, which VXLAN loses.
+    pub inport: u32,
+    /// The key of the output port or multicast group.
+    pub outport: u32,
+}
+
+impl Tunnel {
+    /// The network identifier on the wire.
+    pub const fn identifier(&self, datapath: u32) -> u32 {
+        // Of a multicast group only the low bits are kept, and a bit that says that it is one.
+        const GROUP: u32 = 1 << 15;
+        let outport = if self.outport & GROUP == 0 {
+            self.outport
+        } else {
+            1 << 11 | self.outport & 0x7ff
+        };
+        match self.encapsulation {
+            Some(Encapsulation::Vxlan) => (outport << 12 | datapath & 0xfff) & 0xff_ffff,
+            _ => datapath,
+        }
+    }
+}
+
 /// Where a packet ended.
 #[derive(Debug, Clone)]
 pub enum End {
@@ -93,6 +182,8 @@ pub enum End {
     Delivered {
         /// The port.
         port: PortId,
+        /// On which chassis, unless the whole network is one place.
+        place: Option<ChassisId>,
         /// As it left.
         packet: Box<Fields>,
     },
@@ -152,6 +243,10 @@ pub enum Drop {
         /// The key; 0 when none was set.
         key: u32,
     },
+    /// No chassis has its output port.
+    Unbound(PortId),
+    /// Two chassis have no kind of tunnel in common.
+    NoTunnel(ChassisId, ChassisId),
     /// Its multicast group has no port but the one it came from.
     NobodyElse {
         /// Whose group.

@@ -160,6 +160,27 @@ fn why_it_was_dropped() {
 }
 
 #[test]
+fn a_packet_without_an_output_port_has_the_port_none() {
+    let mut maker = Maker::default();
+    let s = maker.switch();
+    maker.flow(
+        s,
+        ("in", 0, 10),
+        "ip.ttl == 64",
+        "outport = get_fdb(eth.dst); next;",
+    );
+    maker.flow(
+        s,
+        ("in", 1, 10),
+        "outport == \"none\"",
+        "outport = \"b\"; output;",
+    );
+    let network = maker.network();
+    let trace = run(&network, "a", &tcp(1, 9), &mut State::default());
+    assert_eq!(delivered(&network, &trace), ["b"]);
+}
+
+#[test]
 fn two_patch_ports_that_face_each_other_end() {
     let mut maker = Maker::default();
     let (one, other) = (

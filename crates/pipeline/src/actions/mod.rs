@@ -1,18 +1,18 @@
 //! What each action does to a packet (ovn-sb(5), Logical_Flow `actions`): here those that need nothing but the packet.
 
 mod connection;
+mod marks;
+mod memory;
 mod question;
+mod service;
 
 use logic::{Action, Field, Nest, Pipeline, Slice, Value};
 use packet::Mac;
 
-use crate::conntrack::Tuple;
 use crate::machine::{At, Machine, Moving, Outcome};
 use crate::network::FlowId;
-use crate::state::Tracking;
 use crate::trace::{Drop, End, Node, NodeKind};
 
-use connection::hash;
 pub(crate) use connection::state_text;
 
 /// The next table, to which some actions lead by themselves.
@@ -31,8 +31,9 @@ fn modify(out: &mut Vec<Node>, text: String) {
     out.push(NodeKind::Modify(text).into());
 }
 
-fn unmodelled(out: &mut Vec<Node>, what: &str) {
-    let text = format!("*** {what} is not modelled; it is taken to find nothing");
+/// Says by name what has no model, and what is assumed in its place.
+fn unmodelled(out: &mut Vec<Node>, what: &str, assumed: &str) {
+    let text = format!("*** {what} is not modelled: {assumed}");
     out.push(NodeKind::Error(text).into());
 }
 
@@ -126,7 +127,10 @@ impl Machine<'_> {
                 None => modify(out, format!("pop({slice}) <- /* empty stack */")),
             },
             Action::CheckPktLarger { target, length } => {
-                let larger = self.options.length.is_some_and(|it| it > (*length).into());
+                let larger = moving.length.is_some_and(|it| it > (*length).into());
+                if moving.length.is_none() {
+                    self.note(out, || "/* Nobody said how long the packet is. */".into());
+                }
                 moving.write(target, larger.into());
             }
             Action::Nested(Nest::Clone, inner) => {
@@ -160,7 +164,7 @@ impl Machine<'_> {
                         Pipeline::Ingress => "IN",
                         Pipeline::Egress => "OUT",
                     },
-                    crate::print::packet_text(&moving.fields),
+                    crate::packet_text::packet_text(&moving.fields),
                 );
                 out.push(NodeKind::Transformation(text).into());
             }
@@ -231,8 +235,7 @@ impl Machine<'_> {
         self.consult(moving, Field::IpTtl, u128::MAX);
         let ttl = moving.fields.get(Field::IpTtl);
         // A switch stops at what cannot be passed on; `ovn-trace` only remarks upon it, and only on 0.
-        let modelled = self.state.tracking == Tracking::Modelled;
-        if modelled && ttl <= 1 {
+        if self.state.is_modelled() && ttl <= 1 {
             out.push(NodeKind::Error("*** TTL exceeded".into()).into());
             (outcome.led_on, outcome.stopped) = (true, true);
             self.dropped(at.datapath, Drop::TtlExceeded(flow), moving);
@@ -244,62 +247,20 @@ impl Machine<'_> {
         }
     }
 
-    /// What needs no look-up: answers of the agent, and marks that have no effect here.
-    fn rest(
-        &mut self,
-        at: At,
-        action: &Action,
-        moving: &mut Moving,
-        out: &mut Vec<Node>,
-        outcome: &mut Outcome,
-    ) {
-        match action {
-            Action::PutDhcpV4 { target, .. } | Action::PutDhcpV6 { target, .. } => {
-                let text = "/* We assume that this packet is DHCPDISCOVER or DHCPREQUEST. */";
-                out.push(NodeKind::Error(text.into()).into());
-                self.options_given(action, target, moving, out);
-            }
-            Action::PutNdRa { target, .. } => self.options_given(action, target, moving, out),
-            Action::DhcpRelay { target, .. } => {
-                unmodelled(out, "the check of a relayed DHCP message");
-                moving.write(target, 0);
-            }
-            Action::FwdGroup { child_ports, .. } => {
-                let from = Tuple::of(&moving.fields).map_or(0, |it| hash(&it)) as usize;
-                let port = child_ports.get(from % child_ports.len().max(1));
-                let key = port.and_then(|name| self.network.port(name));
-                let key = key.map_or(0, |port| self.network[port].key);
-                let mut there = moving.clone();
-                there.set(Field::OutPort, key.into());
-                outcome.led_on = true;
-                self.output(at, &there, out);
-            }
-            Action::Igmp => outcome.consumed = Some("for multicast snooping"),
-            Action::HandleDhcpV6Reply => outcome.consumed = Some("for prefix delegation"),
-            Action::HandleBfd => outcome.consumed = Some("for BFD"),
-            Action::HandleSvcCheck(_) => outcome.consumed = Some("for a health check"),
-            Action::BindVport { .. } => outcome.consumed = Some("to bind a virtual port"),
-            Action::TriggerEvent { .. } => outcome.consumed = Some("to report an event"),
-            Action::CommitLbAff { .. } => unmodelled(out, "the affinity of a load balancer"),
-            Action::CommitEcmpNh { .. } => unmodelled(out, "the memory of ECMP next hops"),
-            Action::FloodRemote => unmodelled(out, "flood_remote"),
-            Action::Mirror(port) => remark(out, format!("/* a copy to \"{port}\" */")),
-            // Queues, meters, samples and logs change nothing about where a packet goes.
-            _ => {}
+    /// A remark on what `ovn-trace` passes over in silence.
+    fn note(&self, out: &mut Vec<Node>, text: impl FnOnce() -> String) {
+        if self.state.is_modelled() {
+            remark(out, text());
         }
     }
 
-    fn options_given(
-        &mut self,
-        action: &Action,
-        target: &Slice,
-        moving: &mut Moving,
-        out: &mut Vec<Node>,
-    ) {
-        let text = action.to_string();
-        let call = text.split_once(" = ").map_or(&*text, |it| it.1);
-        modify(out, call.trim_end_matches(';').to_owned());
-        moving.write(target, 1);
+    /// Goes on at the next table with what a packet has become.
+    fn transformed(&mut self, at: At, title: String, moving: &mut Moving, out: &mut Vec<Node>) {
+        let kind = NodeKind::Transformation(title);
+        let act = |machine: &mut Self, moving: &mut Moving, inside: &mut Vec<Node>| {
+            machine.tables(next(at), moving, inside);
+        };
+        self.within(at.datapath, kind, moving, out, act);
     }
 }
 
@@ -316,5 +277,5 @@ pub(crate) fn from_number(value: u128) -> Mac {
 
 /// A value in the notation of the field that it was read from.
 fn shown(from: &Slice, value: u128) -> String {
-    crate::print::value(from.bits().field, value)
+    crate::packet_text::value(from.bits().field, value)
 }

@@ -5,12 +5,11 @@ use std::net::IpAddr;
 use logic::{Action, Family, Field, Query, Slice};
 use packet::Mac;
 
-use super::{from_number, hash, modify, next, number, remark, unmodelled};
+use super::{from_number, modify, number, remark, unmodelled};
 use crate::conntrack::{Tuple, bit};
 use crate::machine::{At, Machine, Moving, Outcome};
 use crate::network::PortId;
-use crate::state::Tracking;
-use crate::trace::{Drop, Node, NodeKind};
+use crate::trace::{Drop, Node};
 
 impl Machine<'_> {
     pub(super) fn question(
@@ -63,12 +62,24 @@ impl Machine<'_> {
             } => {
                 let (address, mac) = (self.address(*family, ip, moving), self.read(mac, moving));
                 let port = self.port(at, port, moving);
-                if let (Tracking::Modelled, Some(port)) = (&self.state.tracking, port) {
+                if self.state.is_modelled()
+                    && let Some(port) = port
+                {
                     self.state
                         .neighbours
                         .insert((port, address), from_number(mac));
                 }
                 outcome.consumed = Some("to learn a neighbour");
+            }
+            Action::GetFdb {
+                target,
+                remote: true,
+                ..
+            } => {
+                let assumed =
+                    "what a chassis has learned from VXLAN ends outside is not in the database";
+                unmodelled(out, "get_remote_fdb", assumed);
+                moving.write(target, 0);
             }
             Action::GetFdb { target, mac, .. } => {
                 let mac = from_number(self.read(mac, moving));
@@ -93,7 +104,7 @@ impl Machine<'_> {
             }
             Action::PutFdb { port, mac } => {
                 let (key, mac) = (self.read(port, moving), self.read(mac, moving));
-                if self.state.tracking == Tracking::Modelled {
+                if self.state.is_modelled() {
                     let learned = (at.datapath, from_number(mac));
                     self.state.learned.insert(learned, key as u32);
                 }
@@ -101,12 +112,15 @@ impl Machine<'_> {
             }
             Action::Query { target, query } => self.query(at, target, *query, moving, out),
             Action::Select {
-                target, members, ..
+                target,
+                members,
+                hash_fields,
             } => {
                 outcome.led_on = true;
-                self.select(at, target, members, moving, out);
+                let among = (members.as_slice(), hash_fields.as_deref());
+                self.select(at, target, among, moving, out);
             }
-            _ => self.rest(at, action, moving, out, outcome),
+            _ => self.remember(at, action, moving, out, outcome),
         }
     }
 
@@ -137,10 +151,10 @@ impl Machine<'_> {
                 modify(out, format!("{target} = {}", u8::from(hit)));
                 hit.into()
             }
-            Query::DnsLookup | Query::ChkEcmpNhMac | Query::ChkEcmpNh | Query::ChkLbAff => {
-                unmodelled(out, query_name(query));
-                0
-            }
+            Query::DnsLookup => self.dns_lookup(at, moving, out).into(),
+            Query::ChkEcmpNhMac => self.comes_from_next_hop(at, moving).into(),
+            Query::ChkEcmpNh => self.goes_to_next_hop(at, moving).into(),
+            Query::ChkLbAff => self.stays_with_backend(at, moving, out).into(),
         };
         moving.write(target, value);
     }
@@ -165,14 +179,13 @@ impl Machine<'_> {
         &mut self,
         at: At,
         target: &Slice,
-        members: &[(u16, u16)],
+        (members, hash_fields): (&[(u16, u16)], Option<&str>),
         moving: &Moving,
         out: &mut Vec<Node>,
     ) {
-        self.consult_tuple(moving);
         let preferred = members.iter().find(|it| Some(it.0) == self.options.select);
         let total: u64 = members.iter().map(|it| u64::from(it.1)).sum();
-        let mut point = Tuple::of(&moving.fields).map_or(0, |it| hash(&it)) % total.max(1);
+        let mut point = self.choose(moving, hash_fields, total);
         let by_weight = members.iter().find(|(_, weight)| {
             let hit = point < u64::from(*weight);
             point = point.saturating_sub((*weight).into());
@@ -186,18 +199,10 @@ impl Machine<'_> {
         } else {
             " /* Chosen by the addresses. Use --select-id to specify. */"
         };
-        let kind = NodeKind::Transformation(format!("select: {target} = {chosen}{comment}"));
         let mut there = moving.clone();
         there.write(target, (*chosen).into());
-        self.within(
-            at.datapath,
-            kind,
-            &mut there,
-            out,
-            |machine, there, inside| {
-                machine.tables(next(at), there, inside);
-            },
-        );
+        let title = format!("select: {target} = {chosen}{comment}");
+        self.transformed(at, title, &mut there, out);
     }
 
     fn port(&mut self, at: At, slice: &Slice, moving: &Moving) -> Option<PortId> {
@@ -228,14 +233,5 @@ impl Machine<'_> {
     fn learned(&self, at: At, mac: Mac) -> Option<u32> {
         let learned = self.state.learned.get(&(at.datapath, mac)).copied();
         learned.or_else(|| self.network.learned(at.datapath, mac))
-    }
-}
-
-fn query_name(query: Query) -> &'static str {
-    match query {
-        Query::DnsLookup => "dns_lookup",
-        Query::ChkEcmpNhMac => "chk_ecmp_nh_mac",
-        Query::ChkEcmpNh => "chk_ecmp_nh",
-        _ => "chk_lb_aff",
     }
 }

@@ -10,11 +10,25 @@ use ovsdb::Str;
 use rustc_hash::FxHashMap;
 
 use super::{
-    Datapath, DatapathId, Flow, FlowId, Group, Kind, Network, Port, PortId, Rows, endpoint,
+    Datapath, DatapathId, Flow, FlowId, Group, Kind, Mirror, Names, Naming, Network, Port, PortId,
+    Rows, endpoint,
 };
 
 impl Network {
-    pub(super) fn add_datapaths(&mut self, rows: &Rows) -> FxHashMap<Uuid, DatapathId> {
+    pub(super) fn add_settings(&mut self, rows: &Rows) {
+        let set = |key: &str| {
+            let mut all = rows.global.iter();
+            all.any(|(_, row)| row.options.get(key).is_some_and(|it| it == "true"))
+        };
+        self.always_tunnel = set("always_tunnel");
+        self.new_registers = set("register_consolidation");
+    }
+
+    pub(super) fn add_datapaths(
+        &mut self,
+        rows: &Rows,
+        naming: Naming,
+    ) -> FxHashMap<Uuid, DatapathId> {
         let mut by_uuid = FxHashMap::default();
         for (uuid, row) in &rows.datapaths {
             let id = DatapathId(self.datapaths.len() as u32);
@@ -23,9 +37,19 @@ impl Network {
                 Some(router) => (Kind::Router, Some(router)),
                 None => (Kind::Switch, external("logical-switch")),
             };
-            let full = external("name").cloned().unwrap_or_default();
-            let name = external("name2").cloned().unwrap_or_else(|| full.clone());
+            let kind = match row.type_ {
+                Some(sb::DatapathType::LogicalRouter) => Kind::Router,
+                Some(sb::DatapathType::LogicalSwitch) => Kind::Switch,
+                None => kind,
+            };
             let northbound = northbound.and_then(|text| text.parse::<Uuid>().ok());
+            let northbound = row.nb_uuid.or(northbound);
+            let unnamed = || Str::from(northbound.unwrap_or(*uuid).to_string());
+            let full = external("name").cloned().unwrap_or_else(unnamed);
+            let name = match naming {
+                Naming::Friendly => shortened(external("name2").unwrap_or(&full)),
+                Naming::Exact => unnamed(),
+            };
             for alias in [full, name.clone()].into_iter().filter(|it| !it.is_empty()) {
                 self.datapath_names.entry(alias).or_insert(id);
             }
@@ -45,32 +69,43 @@ impl Network {
                 group_keys: FxHashMap::default(),
                 tables: BTreeMap::new(),
                 stages: FxHashMap::default(),
+                localnet: None,
+                names: Names::default(),
             });
         }
         by_uuid
     }
 
-    pub(super) fn add_ports(&mut self, rows: &Rows, by_uuid: &FxHashMap<Uuid, DatapathId>) {
-        let chassis: FxHashMap<Uuid, &Str> = rows
-            .chassis
+    pub(super) fn add_ports(
+        &mut self,
+        rows: &Rows,
+        by_uuid: &FxHashMap<Uuid, DatapathId>,
+        naming: Naming,
+    ) {
+        let finder = self.add_chassis(rows);
+        let mirrors: FxHashMap<Uuid, Mirror> = rows
+            .mirrors
             .iter()
-            .map(|(uuid, row)| (*uuid, &row.name))
+            .map(|(uuid, row)| (*uuid, mirror(row)))
             .collect();
         let mut others = Vec::new();
-        for (_, row) in &rows.ports {
+        for (uuid, row) in &rows.ports {
             let Some(&datapath) = by_uuid.get(&row.datapath.uuid()) else {
                 continue;
             };
             let id = PortId(self.ports.len() as u32);
             let key = row.tunnel_key as u32;
             let nice = row.external_ids.get("name").filter(|it| !it.is_empty());
-            let name = if is_uuid(&row.logical_port) {
-                nice
-            } else {
-                None
+            let name = match naming {
+                Naming::Friendly => {
+                    let nice = nice.filter(|_| is_uuid(&row.logical_port));
+                    shortened(nice.unwrap_or(&row.logical_port))
+                }
+                Naming::Exact => row.logical_port.clone(),
             };
-            let name = name.unwrap_or(&row.logical_port).clone();
-            let on = row.chassis.and_then(|it| chassis.get(&it.uuid()).copied());
+            let place = finder.place(row);
+            let mirrored = row.mirror_rules.iter();
+            let mirrored = mirrored.filter_map(|it| mirrors.get(&it.uuid()).cloned());
             for alias in [&row.logical_port].into_iter().chain(nice) {
                 self.port_names.entry(alias.clone()).or_insert(id);
             }
@@ -82,13 +117,18 @@ impl Network {
             others.push((other("peer"), other("distributed-port")));
             let security = row.port_security.iter();
             self.ports.push(Port {
+                uuid: *uuid,
                 logical_name: row.logical_port.clone(),
                 name,
                 datapath,
                 key,
                 kind: row.type_.clone(),
                 peer: None,
-                chassis: on.cloned(),
+                chassis: place.map(|it| self[it].name.clone()),
+                place,
+                also: finder.also(row),
+                physical_network: row.options.get("network_name").cloned(),
+                mirrors: mirrored.collect(),
                 security: security.filter_map(|entry| Owned::parse(entry)).collect(),
                 is_secured: !row.port_security.is_empty(),
                 distributed: None,
@@ -228,6 +268,32 @@ impl Network {
             .iter()
             .flat_map(|(_, row)| row.vips.iter());
         self.vips = vips.filter_map(|(vip, _)| endpoint(vip)).collect();
+    }
+}
+
+fn mirror(row: &sb::Mirror) -> Mirror {
+    let to = match row.filter {
+        sb::MirrorFilter::FromLport => (true, false),
+        sb::MirrorFilter::ToLport => (false, true),
+        sb::MirrorFilter::Both => (true, true),
+    };
+    Mirror {
+        name: row.name.clone(),
+        sink: row.sink.clone(),
+        sent: to.0,
+        received: to.1,
+    }
+}
+
+/// A name of which only the beginning is kept of a UUID at its end, as `ovn-trace` has it.
+fn shortened(name: &Str) -> Str {
+    const UUID: usize = 36;
+    const KEPT: usize = 6;
+    let at = name.len().checked_sub(UUID);
+    let at = at.filter(|at| name.get(*at..).is_some_and(is_uuid));
+    match at.and_then(|at| name.get(..at + KEPT)) {
+        Some(short) => short.into(),
+        None => name.clone(),
     }
 }
 

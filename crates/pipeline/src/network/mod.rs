@@ -3,20 +3,29 @@
 //! Flows are parsed and tables are made ready when a packet first comes to them: a trace needs few of many.
 
 mod build;
+mod chassis;
+mod environment;
+mod flow;
+mod names;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use logic::{Actions, Constant, Environment, Expr, Limits, Pipeline};
+use logic::{Constant, Environment, Pipeline};
 use model::address::Owned;
 use model::{Uuid, sb};
 use ovsdb::Str;
 use packet::Mac;
 use rustc_hash::FxHashMap;
 
-use crate::classifier::{Builder, Classifier, Consulted};
-use crate::fields::Fields;
+use environment::Place;
+use flow::Table;
+
+pub(crate) use chassis::Reach;
+pub use chassis::{Chassis, Encapsulation};
+pub use flow::Flow;
+pub(crate) use names::{NameAnswer, Names};
 
 /// A datapath of a [`Network`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,6 +38,10 @@ pub struct PortId(pub(crate) u32);
 /// A flow of a [`Network`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FlowId(pub(crate) u32);
+
+/// A chassis of a [`Network`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ChassisId(pub(crate) u32);
 
 /// The rows that a network is made of.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +59,23 @@ pub struct Rows {
     pub static_mac_bindings: Vec<(Uuid, sb::StaticMacBinding)>,
     pub fdb: Vec<(Uuid, sb::Fdb)>,
     pub load_balancers: Vec<(Uuid, sb::LoadBalancer)>,
+    pub global: Vec<(Uuid, sb::SbGlobal)>,
+    pub encaps: Vec<(Uuid, sb::Encap)>,
+    pub gateway_chassis: Vec<(Uuid, sb::GatewayChassis)>,
+    pub ha_chassis: Vec<(Uuid, sb::HaChassis)>,
+    pub ha_chassis_groups: Vec<(Uuid, sb::HaChassisGroup)>,
+    pub mirrors: Vec<(Uuid, sb::Mirror)>,
+    pub dns: Vec<(Uuid, sb::Dns)>,
+}
+
+/// Which names datapaths and ports go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Naming {
+    /// Names for people, where the database has a UUID for a name and knows a better one.
+    #[default]
+    Friendly,
+    /// Names as the database has them.
+    Exact,
 }
 
 /// Whether a datapath is a switch or a router.
@@ -80,6 +110,10 @@ pub struct Datapath {
     tables: BTreeMap<(Pipeline, u8), Table>,
     /// Names of stages that some flow tells.
     stages: FxHashMap<(Pipeline, u8), Str>,
+    /// Its port into a physical network.
+    localnet: Option<PortId>,
+    /// What its chassis answer to questions for names.
+    pub(crate) names: Names,
 }
 
 /// A multicast group.
@@ -107,6 +141,14 @@ pub struct Port {
     pub peer: Option<PortId>,
     /// The name of the chassis that it is on.
     pub chassis: Option<Str>,
+    /// The chassis that it is on, or would be: of a port that moves between gateways the best.
+    pub place: Option<ChassisId>,
+    /// Other chassis that have it as well.
+    pub(crate) also: Vec<ChassisId>,
+    /// Of a localnet port: the name of the physical network.
+    pub physical_network: Option<Str>,
+    /// Of what it sends or is sent copies are made for these: the name of the mirror, and who sees them.
+    pub(crate) mirrors: Vec<Mirror>,
     /// What it may claim to be; empty for no check.
     pub(crate) security: Vec<Owned>,
     /// Whether the check is there although no entry can be read.
@@ -115,43 +157,18 @@ pub struct Port {
     pub(crate) distributed: Option<PortId>,
     /// `Port_Binding.mac`, as the database has it.
     pub addresses: Vec<Str>,
-}
-
-/// A logical flow.
-#[derive(Debug)]
-pub struct Flow {
-    /// The UUID of its `Logical_Flow`.
+    /// The UUID of its `Port_Binding`, whose beginning is the cookie of the flows that a chassis has for it.
     pub uuid: Uuid,
-    /// Of which pipeline.
-    pub pipeline: Pipeline,
-    /// In which table.
-    pub table: u8,
-    /// Its priority.
-    pub priority: u16,
-    /// The match as it stands in the database.
-    pub matches: Str,
-    /// The actions as they stand in the database.
-    pub actions: Str,
-    /// The name of the stage.
-    pub stage: Option<Str>,
-    /// Where the code is that made it.
-    pub source: Option<Str>,
-    /// The beginning of the UUID of the Northbound row that it is for.
-    pub hint: Option<Str>,
-    parsed: OnceLock<Result<Parsed, String>>,
 }
 
-#[derive(Debug)]
-struct Parsed {
-    matches: Expr,
-    actions: Actions,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    /// The best first.
-    flows: Vec<FlowId>,
-    ready: OnceLock<Classifier>,
+/// A mirror of a port.
+#[derive(Debug, Clone)]
+pub(crate) struct Mirror {
+    pub(crate) name: Str,
+    pub(crate) sink: Str,
+    /// Of what the port sends, of what it is sent.
+    pub(crate) sent: bool,
+    pub(crate) received: bool,
 }
 
 /// A logical network.
@@ -160,6 +177,11 @@ pub struct Network {
     datapaths: Vec<Datapath>,
     ports: Vec<Port>,
     flows: Vec<Flow>,
+    chassis: Vec<Chassis>,
+    /// Whether tunnels are used where a physical network would do.
+    always_tunnel: bool,
+    /// Whether registers have the places that they have since OVN 25.09.
+    pub(crate) new_registers: bool,
     datapath_names: FxHashMap<Str, DatapathId>,
     port_names: FxHashMap<Str, PortId>,
     address_sets: FxHashMap<Str, Arc<[Constant]>>,
@@ -170,41 +192,23 @@ pub struct Network {
     pub(crate) vips: Vec<(IpAddr, u16)>,
 }
 
-impl Flow {
-    fn parsed(&self) -> Result<&Parsed, &str> {
-        let parse = || {
-            let matches = logic::parse_match_with(&self.matches)
-                .map_err(|error| format!("match: {error}"))?;
-            let actions = logic::parse_actions(&self.actions, logic::Symbols::ovn())
-                .map_err(|error| format!("actions: {error}"))?;
-            Ok(Parsed { matches, actions })
-        };
-        self.parsed
-            .get_or_init(parse)
-            .as_ref()
-            .map_err(String::as_str)
-    }
-
-    /// The actions; none when the flow cannot be read.
-    pub(crate) fn parsed_actions(&self) -> &[logic::Action] {
-        self.parsed().map_or(&[], |parsed| &parsed.actions.0)
-    }
-
-    /// Whether the match holds for every packet.
-    pub(crate) fn is_catch_all(&self) -> bool {
-        matches!(self.parsed(), Ok(parsed) if parsed.matches == Expr::Const(true))
-    }
-}
-
 impl Network {
     /// Makes a network of the rows of a Southbound. What refers to nothing is left out.
     pub fn new(rows: &Rows) -> Self {
+        Self::named(rows, Naming::Friendly)
+    }
+
+    /// The same, with the names of one's choice.
+    pub fn named(rows: &Rows, naming: Naming) -> Self {
         let mut network = Self::default();
-        let by_uuid = network.add_datapaths(rows);
-        network.add_ports(rows, &by_uuid);
+        network.add_settings(rows);
+        let by_uuid = network.add_datapaths(rows, naming);
+        network.add_ports(rows, &by_uuid, naming);
+        network.find_localnet();
         network.add_groups(rows, &by_uuid);
         network.add_flows(rows, &by_uuid);
         network.add_knowledge(rows, &by_uuid);
+        network.add_names(rows, &by_uuid);
         network
     }
 
@@ -256,43 +260,6 @@ impl Network {
             .filter_map(|flow| Some((flow, flow.parsed().err()?)))
     }
 
-    /// The flow of a table that a packet matches.
-    pub(crate) fn look_up(
-        &self,
-        datapath: DatapathId,
-        pipeline: Pipeline,
-        table: u8,
-        packet: &Fields,
-        consulted: &mut Consulted,
-    ) -> Option<FlowId> {
-        let table = self[datapath].tables.get(&(pipeline, table))?;
-        let ready = table
-            .ready
-            .get_or_init(|| self.prepare(datapath, &table.flows));
-        let rank = ready.find(packet, consulted)?;
-        table.flows.get(rank as usize).copied()
-    }
-
-    fn prepare(&self, datapath: DatapathId, flows: &[FlowId]) -> Classifier {
-        let mut builder = Builder::default();
-        let place = Place {
-            network: self,
-            datapath,
-        };
-        for (rank, id) in (0..).zip(flows) {
-            let Ok(parsed) = self[*id].parsed() else {
-                continue;
-            };
-            // A flow whose actions need something of a packet is not for others.
-            let guarded = Expr::and([parsed.matches.clone(), parsed.actions.prerequisites()]);
-            // A set that does not exist matches nothing, nor does a match that is too large to be tried.
-            if let Ok(form) = guarded.normalise(&place, Limits::default()) {
-                builder.add(rank, &form);
-            }
-        }
-        builder.finish()
-    }
-
     /// Who has an address behind a port, as far as the database knows.
     pub(crate) fn neighbour(&self, port: PortId, ip: IpAddr) -> Option<Mac> {
         self.neighbours.get(&(port, ip)).copied()
@@ -305,10 +272,7 @@ impl Network {
 
     /// What a match on a datapath may ask.
     pub fn environment(&self, datapath: DatapathId) -> impl Environment + '_ {
-        Place {
-            network: self,
-            datapath,
-        }
+        Place::new(self, datapath, None)
     }
 }
 
@@ -323,46 +287,7 @@ macro_rules! index {
     )*};
 }
 
-index! { DatapathId datapaths Datapath  PortId ports Port  FlowId flows Flow }
-
-/// A datapath as the place of a match.
-struct Place<'a> {
-    network: &'a Network,
-    datapath: DatapathId,
-}
-
-impl Environment for Place<'_> {
-    fn address_set(&self, name: &str) -> Option<Arc<[Constant]>> {
-        self.network.address_sets.get(name).cloned()
-    }
-
-    fn port_group(&self, name: &str) -> Option<Arc<[Str]>> {
-        // Each switch has its own part of a group.
-        let groups = &self.network.port_groups;
-        let part = format!("{}_{name}", self.network[self.datapath].key);
-        groups
-            .get(part.as_str())
-            .or_else(|| groups.get(name))
-            .cloned()
-    }
-
-    fn port_key(&self, name: &str) -> Option<u32> {
-        // A port of another datapath has a key there, which here would be another port's.
-        let port = self
-            .network
-            .port_names
-            .get(name)
-            .map(|id| &self.network[*id]);
-        let port = port.filter(|port| port.datapath == self.datapath);
-        let group = || self.network[self.datapath].group_keys.get(name).copied();
-        port.map(|port| port.key).or_else(group)
-    }
-
-    fn is_resident(&self, port: &str) -> bool {
-        // The whole network is one place here.
-        self.network.port_names.contains_key(port)
-    }
-}
+index! { DatapathId datapaths Datapath  PortId ports Port  FlowId flows Flow  ChassisId chassis Chassis }
 
 /// Reads `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`; without a port it is 0.
 pub fn endpoint(text: &str) -> Option<(IpAddr, u16)> {

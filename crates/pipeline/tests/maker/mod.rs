@@ -6,7 +6,7 @@
     reason = "shared by two programs, each uses a part"
 )]
 
-use model::{Map, Set, Strong, Uuid, sb};
+use model::{Map, Set, Strong, Uuid, Weak, sb};
 use ovsdb::Str;
 use pipeline::{Network, Rows};
 
@@ -92,6 +92,81 @@ impl Maker {
             flow_desc: None,
         };
         self.rows.flows.push((uuid, row));
+    }
+
+    /// A chassis with tunnels of some kinds.
+    pub fn chassis(&mut self, name: &str, kinds: &[sb::EncapType]) -> Uuid {
+        let uuid = self.uuid();
+        let mut encaps = Vec::new();
+        for kind in kinds {
+            let encap = sb::Encap {
+                type_: *kind,
+                options: Map::default(),
+                ip: format!("192.0.2.{}", self.rows.chassis.len() + 1).into(),
+                chassis_name: name.into(),
+            };
+            let id = self.uuid();
+            self.rows.encaps.push((id, encap));
+            encaps.push(Strong::new(id));
+        }
+        let row = sb::Chassis {
+            name: name.into(),
+            hostname: name.into(),
+            encaps: encaps.into_iter().collect(),
+            vtep_logical_switches: Set::default(),
+            nb_cfg: 0,
+            external_ids: Map::default(),
+            other_config: Map::default(),
+            transport_zones: Set::default(),
+        };
+        self.rows.chassis.push((uuid, row));
+        uuid
+    }
+
+    /// The row of a port.
+    pub fn row(&mut self, port: &str) -> &mut sb::PortBinding {
+        let found = self
+            .rows
+            .ports
+            .iter_mut()
+            .find(|it| it.1.logical_port == port);
+        &mut found.expect("a port that was made").1
+    }
+
+    /// Puts a port on a chassis.
+    pub fn bind(&mut self, port: &str, chassis: Uuid) {
+        self.row(port).chassis = Some(Weak::new(chassis));
+    }
+
+    /// A multicast group with all ports of a datapath.
+    pub fn group(&mut self, datapath: Uuid, name: &str, key: i64) {
+        let uuid = self.uuid();
+        let all = self
+            .rows
+            .ports
+            .iter()
+            .filter(|it| it.1.datapath.uuid() == datapath);
+        let row = sb::MulticastGroup {
+            datapath: Strong::new(datapath),
+            name: name.into(),
+            tunnel_key: key,
+            ports: all.map(|it| Weak::new(it.0)).collect(),
+        };
+        self.rows.multicast_groups.push((uuid, row));
+    }
+
+    /// Names that are answered on a datapath.
+    pub fn names(&mut self, datapath: Uuid, records: &[(&str, &str)], is_owned: bool) {
+        let uuid = self.uuid();
+        let owned = ("ovn-owned".into(), is_owned.to_string().into());
+        let records = records.iter().map(|it| (Str::from(it.0), Str::from(it.1)));
+        let row = sb::Dns {
+            records: records.collect(),
+            datapaths: [Strong::new(datapath)].into_iter().collect(),
+            options: [owned].into_iter().collect(),
+            external_ids: Map::default(),
+        };
+        self.rows.dns.push((uuid, row));
     }
 
     /// A switch with the ports `a` and `b` that gives each what is for its address.
