@@ -34,6 +34,7 @@ mod scratch;
 mod underlay;
 mod vm;
 mod wait;
+mod wire;
 
 pub use centre::{Central, Centre};
 pub use cloud::{Agent, Cloud};
@@ -50,3 +51,4 @@ pub use scratch::Scratch;
 pub use underlay::Underlay;
 pub use vm::{Addressing, Vm, VmSpec};
 pub use wait::until;
+pub use wire::Wire;
