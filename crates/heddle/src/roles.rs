@@ -68,7 +68,8 @@ pub(crate) fn as_replaced_program(args: &[OsString]) -> anyhow::Result<Option<Ex
             if args.version {
                 return version("ovn-trace").map(Some);
             }
-            crate::block_on(crate::trace::stock::run(args)).map(Some)
+            let identity = Identity::ovn("ovn-trace", VERSION);
+            crate::trace::stock::main(&args, identity).map(Some)
         }
         Some("ovn-ic") => anyhow::bail!("not supported: running as ovn-ic"),
         _ => Ok(None),

@@ -8,8 +8,8 @@ mod changes;
 mod flows;
 mod headers;
 mod look;
-mod print;
-mod switch;
+pub(crate) mod print;
+pub(crate) mod switch;
 mod texts;
 mod watch;
 

@@ -39,15 +39,25 @@ fn version(text: &str) -> Result<Version, String> {
 }
 
 /// A switch that is connected.
-pub(super) struct Switch {
+pub(crate) struct Switch {
     client: Client,
-    pub(super) handle: Handle,
-    pub(super) name: String,
+    pub(crate) handle: Handle,
+    pub(crate) name: String,
     pub(super) ports: Vec<PortDesc>,
     by_name: HashMap<String, Port>,
 }
 
 impl SwitchArgs {
+    /// The switch at an address or with a name, in whatever version it speaks.
+    pub(crate) fn of(switch: String, timeout: u64, tls: transport::TlsArgs) -> Self {
+        Self {
+            switch,
+            timeout,
+            versions: Vec::new(),
+            tls,
+        }
+    }
+
     fn remote(&self) -> anyhow::Result<Remote> {
         let name = &self.switch;
         let address = if name.contains(':') {
@@ -64,7 +74,7 @@ impl SwitchArgs {
     }
 
     /// Connects, and learns the names of the ports.
-    pub(super) async fn connect(&self) -> anyhow::Result<Switch> {
+    pub(crate) async fn connect(&self) -> anyhow::Result<Switch> {
         let mut config = Config::default();
         if let [first, rest @ ..] = self.versions.as_slice() {
             let first = Versions::only(*first);

@@ -37,8 +37,39 @@ impl Printer<'_> {
             "fields": fields(&mut trace.packet.iter()),
             "consulted": fields(&mut trace.consulted.iter()),
             "tables": trace.steps,
+            "live": answer.live.as_ref().map(|it| self.live(it)),
             "ends": ends,
             "trace": nodes,
+        })
+    }
+
+    fn live(&self, outcome: &super::live::Outcome) -> Value {
+        let name =
+            |chassis: Option<pipeline::ChassisId>| chassis.map(|it| self.network[it].name.as_str());
+        let hits = outcome.hits.iter().map(|hit| {
+            json!({
+                "chassis": name(hit.chassis),
+                "packets": hit.packets,
+                "bytes": hit.bytes,
+                "only_ours": hit.is_ours,
+                "flow": hit.flow.flow.to_string(),
+            })
+        });
+        let expected = outcome.expected.iter().map(|it| {
+            let flow = self.network[it.flow].uuid.to_string();
+            json!({"chassis": name(it.chassis), "flow": flow, "hit": it.was_hit})
+        });
+        let out = outcome
+            .out
+            .iter()
+            .map(|it| self.network[*it].logical_name.as_str());
+        json!({
+            "length": outcome.length,
+            "out": out.collect::<Vec<_>>(),
+            "differences": outcome.differences,
+            "not_looked_at": outcome.unseen.iter().map(|it| name(Some(*it))).collect::<Vec<_>>(),
+            "expected": expected.collect::<Vec<_>>(),
+            "hits": hits.collect::<Vec<_>>(),
         })
     }
 
@@ -57,13 +88,18 @@ impl Printer<'_> {
 
     fn end(&self, end: &End) -> Value {
         match end {
-            End::Delivered { port, packet } => {
+            End::Delivered {
+                port,
+                place,
+                packet,
+            } => {
                 let port = &self.network[*port];
+                let place = place.map(|it| self.network[it].name.as_str());
                 json!({
                     "end": "delivered",
                     "port": port.logical_name.as_str(),
                     "type": port.kind.as_str(),
-                    "chassis": port.chassis.as_deref(),
+                    "chassis": place.or(port.chassis.as_deref()),
                     "packet": pipeline::packet_text(packet),
                 })
             }
@@ -100,9 +136,26 @@ impl Printer<'_> {
             NodeKind::Multicast { datapath, group } => {
                 json!({"multicast": group.as_str(), "datapath": network[*datapath].name.as_str()})
             }
-            NodeKind::Table { table, flow, .. } => {
-                json!({"table": table, "flow": flow.map(|it| self.flow(it))})
-            }
+            NodeKind::Table {
+                table, flow, place, ..
+            } => json!({
+                "table": table,
+                "chassis": place.map(|it| network[it].name.as_str()),
+                "flow": flow.map(|it| self.flow(it)),
+            }),
+            NodeKind::Tunnel(tunnel) => json!({"tunnel": {
+                "from": network[tunnel.from].name.as_str(),
+                "to": network[tunnel.to].name.as_str(),
+                "type": tunnel.encapsulation.map(pipeline::Encapsulation::name),
+                "identifier": tunnel.identifier(network[tunnel.datapath].key),
+                "inport": tunnel.inport,
+                "outport": tunnel.outport,
+            }}),
+            NodeKind::Wire { from, to, port } => json!({"wire": {
+                "from": network[*from].name.as_str(),
+                "to": network[*to].name.as_str(),
+                "network": network[*port].physical_network.as_deref(),
+            }}),
             NodeKind::Delivered(port) => json!({"delivered": network[*port].logical_name.as_str()}),
             NodeKind::Action(text) => json!({"action": text}),
             NodeKind::Remark(text) => json!({"remark": text}),

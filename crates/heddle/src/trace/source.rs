@@ -50,11 +50,23 @@ impl Source {
             sb::StaticMacBinding::NAME,
             sb::Fdb::NAME,
             sb::LoadBalancer::NAME,
+            sb::SbGlobal::NAME,
+            sb::Encap::NAME,
+            sb::GatewayChassis::NAME,
+            sb::HaChassis::NAME,
+            sb::HaChassisGroup::NAME,
+            sb::Mirror::NAME,
+            sb::Dns::NAME,
         ];
         let db = args.db.clone().unwrap_or_else(default_remote);
         let (limit, tls) = (args.limit(), args.tls.tls()?);
         let tables = Tables::connect("--db", &db, limit, sb::schema(), &wanted, tls).await?;
         Ok(Self { tables })
+    }
+
+    /// Waits until something changes.
+    pub(crate) async fn changed(&mut self) -> anyhow::Result<()> {
+        self.tables.next().await.map(drop)
     }
 
     /// Its rows, in the order of their UUIDs.
@@ -78,6 +90,13 @@ impl Source {
             static_mac_bindings: sorted(tables),
             fdb: sorted(tables),
             load_balancers: sorted(tables),
+            global: sorted(tables),
+            encaps: sorted(tables),
+            gateway_chassis: sorted(tables),
+            ha_chassis: sorted(tables),
+            ha_chassis_groups: sorted(tables),
+            mirrors: sorted(tables),
+            dns: sorted(tables),
         }
     }
 }

@@ -1,5 +1,9 @@
 //! Random networks as `ovn-nbctl` commands, and packets for them.
 
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+mod rich;
+
 use std::fmt::Write as _;
 
 /// Numbers that are the same in every run.
@@ -263,6 +267,10 @@ impl Network {
 
     pub(crate) fn packet(&self, dice: &mut Dice) -> Vec<String> {
         let from = dice.of(&self.machines);
+        self.packet_from(&from, dice)
+    }
+
+    fn packet_from(&self, from: &Machine, dice: &mut Dice) -> Vec<String> {
         let mut args: Vec<String> = Vec::new();
         let states = [
             "--ct=trk,new",

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{count, put, seconds, seconds_json};
 
 /// A flow with what it has counted.
-pub(in super::super) fn flow_with_counters(desc: &FlowDesc) -> String {
+pub(crate) fn flow_with_counters(desc: &FlowDesc) -> String {
     let (flow, counters) = (&desc.flow, &desc.counters);
     let mut out = format!("cookie={:#x}, ", flow.cookie);
     if let Some(duration) = counters.duration {

@@ -9,6 +9,7 @@ mod switch;
 
 use serde_json::{Value, json};
 
+pub(crate) use flow::flow_with_counters;
 pub(super) use flow::*;
 pub(super) use group::*;
 pub(super) use port::*;
