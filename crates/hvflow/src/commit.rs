@@ -5,11 +5,11 @@ use std::fmt;
 
 use openflow::message::{CtFlushZone, FlowCommand, Message, Meter, MeterCommand, MeterMod};
 use openflow::sync::{Mod, State};
-use openflow::{Action, Field, Flow};
+use openflow::{Action, Field, Flow, FlowKey};
 
 use crate::cookie::{Cookie, InterfaceId, Kind};
 use crate::installed::Installed;
-use crate::pipeline::CLASSIFY;
+use crate::pipeline::{CLASSIFY, announced};
 
 /// Changes for the switch: first `before`, then `bundle` as one bundle, then `after`, each when what stands before it
 /// is acknowledged.
@@ -23,8 +23,18 @@ pub struct Commit {
     pub before: Vec<Message>,
     /// Flows: those that come before those that go.
     pub bundle: Vec<Mod>,
-    /// Meters that no flow uses any more, and zones that have no owner.
+    /// Meters that no flow uses any more, zones that have no owner, and packets that tell the network where addresses
+    /// are now.
     pub after: Vec<Message>,
+}
+
+/// What a commit has beside flows.
+#[derive(Default)]
+pub(crate) struct Extras {
+    /// The meters that are needed, by their numbers.
+    pub(crate) meters: BTreeMap<u32, Meter>,
+    /// What is told when a flow is new.
+    pub(crate) announcements: HashMap<FlowKey, Message>,
 }
 
 impl Commit {
@@ -48,8 +58,12 @@ impl Commit {
         installed: &Installed,
         old: Vec<Flow>,
         new: Vec<Flow>,
-        meters: BTreeMap<u32, Meter>,
+        extras: Extras,
     ) -> Self {
+        let Extras {
+            meters,
+            mut announcements,
+        } = extras;
         let mut out = Self::default();
         let used: BTreeSet<u32> = old.iter().filter_map(meter_of).collect();
         out.zones(&owners(&old), &owners(&new));
@@ -68,6 +82,11 @@ impl Commit {
             }
         }
         out.bundle = State::new(new, []).diff(&State::new(old, []));
+        let told = out.bundle.iter().filter_map(|change| match change {
+            Mod::Flow(change) => announcements.remove(&change.flow.key),
+            Mod::Group(_) => None,
+        });
+        out.after.extend(told);
         out
     }
 
@@ -154,6 +173,10 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &Message) -> fmt::Result {
             writeln!(f, "meter {command} {}", change.meter)
         }
         Message::CtFlushZone(flush) => writeln!(f, "connections of zone {} forgotten", flush.zone),
+        Message::PacketOut(out) => match announced(&out.packet) {
+            Some(text) => writeln!(f, "{text}"),
+            None => writeln!(f, "packet of {} bytes sent", out.packet.len()),
+        },
         other => writeln!(f, "{other:?}"),
     }
 }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use openflow::message::Meter;
 use openflow::{Flow, FlowKey};
 
-use crate::commit::Commit;
+use crate::commit::{Commit, Extras};
 use crate::cookie::{Cookie, InterfaceId, Kind, Selection};
 use crate::host::{Host, Ports};
 use crate::installed::Installed;
 use crate::params::{InterfaceType, NetworkParams, Problems, bounds};
-use crate::pipeline::{Nic, aspects, host_flows, meters, resolve};
+use crate::pipeline::{Announcement, Nic, announcements, aspects, host_flows, meters, resolve};
 
 /// Why a transaction comes to nothing. The switch has seen none of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,14 @@ pub enum CommitError {
 
 /// One aspect of one card.
 type Part = (u32, InterfaceId, Kind);
+
+/// What an aspect comes to.
+#[derive(Debug, Clone, Default)]
+struct Made {
+    flows: Vec<Flow>,
+    meters: Vec<Meter>,
+    announcements: Vec<Announcement>,
+}
 
 /// Operations on the network of machines. Dropped without [`Transaction::commit`], they change nothing.
 ///
@@ -73,7 +81,7 @@ type Part = (u32, InterfaceId, Kind);
 /// let mut tx = Transaction::new(&host, &ports);
 /// tx.disable(1, InterfaceType::Public);
 /// let (added, removed) = tx.commit(&installed)?.count();
-/// assert_eq!((added, removed), (0, 9));
+/// assert_eq!((added, removed), (0, 10));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -85,7 +93,7 @@ pub struct Transaction<'a> {
     wiped: BTreeSet<Selection>,
     /// Machines that are left as they are, whatever is wiped.
     spared: BTreeSet<u32>,
-    parts: BTreeMap<Part, (Vec<Flow>, Vec<Meter>)>,
+    parts: BTreeMap<Part, Made>,
 }
 
 impl<'a> Transaction<'a> {
@@ -171,7 +179,7 @@ impl<'a> Transaction<'a> {
             };
             let part = (droplet_id, interface, Kind::Policy);
             if usize::from(ordinal) < bounds::VNICS {
-                self.parts.insert(part, (Vec::new(), Vec::new()));
+                self.parts.insert(part, Made::default());
             }
         }
     }
@@ -275,15 +283,17 @@ impl<'a> Transaction<'a> {
     pub fn commit(self, installed: &Installed) -> Result<Commit, CommitError> {
         let host = host_flows(self.host, self.ports).map_err(CommitError::Host)?;
         let old = self.replaced(installed);
-        let (mut new, mut all_meters) = (HashMap::new(), BTreeMap::new());
+        let (mut new, mut all) = (HashMap::new(), Extras::default());
         let parts = self.parts.into_iter();
         let spared = self.spared;
         let parts = parts.filter(|((machine, ..), _)| !spared.contains(machine));
-        for (_, (flows, meters)) in parts {
-            for flow in flows {
+        for (_, made) in parts {
+            for flow in made.flows {
                 claim(&mut new, flow)?;
             }
-            all_meters.extend(meters.into_iter().map(|meter| (meter.id, meter)));
+            let meters = made.meters.into_iter().map(|meter| (meter.id, meter));
+            all.meters.extend(meters);
+            all.announcements.extend(made.announcements);
         }
         for flow in host {
             claim(&mut new, flow)?;
@@ -296,7 +306,7 @@ impl<'a> Transaction<'a> {
             }
         }
         let new = new.into_values().collect();
-        Ok(Commit::between(installed, old, new, all_meters))
+        Ok(Commit::between(installed, old, new, all))
     }
 
     /// The flows of the switch that this transaction speaks of.
@@ -343,12 +353,16 @@ fn part(nic: &Nic<'_>, kind: Kind) -> Part {
     (machine, interface, kind)
 }
 
-fn made(nic: &Nic<'_>, kind: Kind) -> Result<(Vec<Flow>, Vec<Meter>), Problems> {
+fn made(nic: &Nic<'_>, kind: Kind) -> Result<Made, Problems> {
     let meters = match kind {
         Kind::Link => meters(nic),
         _ => Vec::new(),
     };
-    Ok((aspects(nic, kind)?, meters))
+    Ok(Made {
+        flows: aspects(nic, kind)?,
+        meters,
+        announcements: announcements(nic, kind),
+    })
 }
 
 /// Adds a flow, unless somebody else wants one with the same key.

@@ -298,6 +298,28 @@ fn a_passive_card_is_silent_until_it_is_activated() -> Result<()> {
     Ok(())
 }
 
+/// The state of its connections stays behind; on the new host, packets in their middle make them known again.
+#[test]
+fn a_machine_moves_to_another_hypervisor_with_its_connections() -> Result<()> {
+    let mut world = World::new()?;
+    world.change(1, |params| {
+        params.vnics.truncate(1);
+        let policies = json!({"rules": open_to(&json!(["0.0.0.0/0"]))});
+        params.vnics[0].security_policies = serde_json::from_value(policies).ok();
+    })?;
+    let mut talk = Talk::open(&world, ("out", "d1"), "192.0.2.10:80")?;
+    talk.expect_goes_on()?;
+    for to in [2, 1] {
+        world.migrate(1, "d1", to)?;
+        until(PATIENCE, "the connection to go on", || {
+            Ok((talk.flows()? == [true, true]).then_some(()))
+        })?;
+        talk.expect_goes_on()?;
+    }
+    // What is not allowed is not allowed there either.
+    world.expect_fail("out", Kind::Ping, "192.0.2.10")
+}
+
 #[test]
 fn rates_are_limited_both_ways() -> Result<()> {
     let mut world = World::new()?;

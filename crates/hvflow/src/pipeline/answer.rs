@@ -8,15 +8,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use openflow::{Action, Field, Flow, Match};
 use packet::Mac;
 
-use super::build::{ND_ADVERT, ND_SOLICIT, copy, nd, set_bits, with_bits};
+use super::build::{ND_ADVERT, ND_SOLICIT, copy, goto, nd, set_bits, with_bits};
 use super::nic::Nic;
-use super::{ANSWER, ANSWER_ND, ND_FLAGS, OUTPUT, answer_mac, bit, out_port, uplink_of_network};
+use super::{
+    ANSWER, ANSWER_ND, LOCATE, ND_FLAGS, OUTPUT, answer_mac, bit, out_port, uplink_of_network,
+};
 use crate::cookie::Kind;
 
+/// The group of all nodes of a link.
+pub(super) const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 /// An advertisement that answers a question and may replace what was known (RFC 4861, section 4.4).
 const SOLICITED_OVERRIDE: u32 = 0x6000_0000;
 /// The same of a router.
 const ROUTER: u32 = 0x8000_0000;
+
+/// Where others' questions are answered.
+pub(super) const ANSWERS: (u8, u16) = (ANSWER, 100);
 
 /// To the network's uplink.
 pub(super) fn to_uplink() -> Vec<Action> {
@@ -72,18 +79,25 @@ impl Nic<'_> {
         if self.vnic.passive {
             return out;
         }
-        let (matches, actions) = match address {
-            IpAddr::V4(address) => (
-                arp_request(self.on_network(), address),
-                arp_answer(address, self.vnic.mac),
-            ),
-            IpAddr::V6(target) => (
-                solicitation(self.on_network(), target),
-                nd_answer(self.vnic.mac, SOLICITED_OVERRIDE),
-            ),
+        let actions = match address {
+            IpAddr::V4(address) => arp_answer(address, self.vnic.mac),
+            IpAddr::V6(_) => nd_answer(self.vnic.mac, SOLICITED_OVERRIDE),
         };
-        out.push(self.flow(by, (ANSWER, 100), matches, actions));
+        out.push(self.flow(by, ANSWERS, self.question(address), actions));
+        if let IpAddr::V4(address) = address {
+            // Who announces the address asks nothing: it may be the machine itself, just come to another host.
+            let announced = arp_request(self.on_network(), address).with(Field::ArpSpa, address);
+            out.push(self.flow(by, (ANSWER, 150), announced, goto(LOCATE)));
+        }
         out
+    }
+
+    /// What somebody else asks about an address of this card.
+    pub(super) fn question(&self, address: IpAddr) -> Match {
+        match address {
+            IpAddr::V4(address) => arp_request(self.on_network(), address),
+            IpAddr::V6(target) => solicitation(self.on_network(), target),
+        }
     }
 
     /// The flow that answers this card for its gateway, where the host knows the routers' address.
@@ -118,10 +132,9 @@ pub(super) fn finish() -> [(u16, Match, Vec<Action>); 2] {
         copy(ND_FLAGS, Field::NdReserved),
     ];
     // Who looks whether an address is free has none yet, and is answered with the address of all nodes.
-    let all_nodes = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
     let probed = [
-        Action::set_field(Field::EthDst, Mac::of_ipv6_multicast(all_nodes).0),
-        Action::set_field(Field::Ipv6Dst, all_nodes.to_bits()),
+        Action::set_field(Field::EthDst, Mac::of_ipv6_multicast(ALL_NODES).0),
+        Action::set_field(Field::Ipv6Dst, ALL_NODES.to_bits()),
         Action::set_field(Field::NdReserved, 0x2000_0000u32),
     ];
     let nobody = begun.clone().with(Field::Ipv6Src, 0u128);

@@ -34,6 +34,7 @@
 //! so that no two cards have a flow in common; no flow but the host's own is shared.
 
 mod address;
+mod announce;
 mod answer;
 mod build;
 mod floating;
@@ -46,6 +47,7 @@ mod policy;
 
 use openflow::{Field, Subfield};
 
+pub(crate) use announce::{Announcement, announced, announcements};
 pub(crate) use host::host_flows;
 pub(crate) use link::meters;
 pub(crate) use nic::{Nic, aspects, resolve};

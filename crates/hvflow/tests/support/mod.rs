@@ -288,6 +288,29 @@ impl World {
         Ok(commit)
     }
 
+    /// Carries a machine that has one card to another hypervisor, where it keeps its network.
+    pub(crate) fn migrate(&mut self, droplet_id: u32, name: &str, to: usize) -> Result<()> {
+        let (from, params) = (self.place(droplet_id), self.params(droplet_id));
+        let port = self.vms[name].interface().to_owned();
+        let there = self.sites[to].hypervisor.namespace().path();
+        let here = &self.sites[from].hypervisor;
+        here.vsctl(&["del-port", "br-hv", &port])?;
+        here.namespace()
+            .ip(&format!("link set {port} netns {}", there.display()))?;
+        let site = &mut self.sites[to];
+        site.hypervisor
+            .namespace()
+            .ip(&format!("link set {port} up"))?;
+        site.hypervisor.vsctl(&["add-port", "br-hv", &port])?;
+        self.runtime.block_on(site.bridge.read())?;
+        self.set(to, params)?;
+        self.transact(from, |tx| {
+            tx.disable_machine(droplet_id);
+            Ok(())
+        })?;
+        Ok(())
+    }
+
     /// Reads a bridge again.
     pub(crate) fn read(&mut self, at: usize) -> Result<()> {
         self.runtime.block_on(self.sites[at].bridge.read())
