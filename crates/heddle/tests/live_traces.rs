@@ -90,7 +90,33 @@ fn expect_ways(cloud: &Cloud) -> Result<()> {
         "came out at a1 on hv1, as expected",
     )?;
     let words = ["a1", "--to", "10.0.2.21", "ping", "--ttl", "1"];
-    expect_live(cloud, &words, "came out at a1 on hv1, as expected")
+    expect_live(cloud, &words, "came out at a1 on hv1, as expected")?;
+    // From now on connections are tracked, on both sides of the router.
+    let allow = "outport == @servers && udp";
+    cloud.nbctl(&[
+        "--wait=hv",
+        "acl-add",
+        "servers",
+        "to-lport",
+        "1002",
+        allow,
+        "allow-related",
+    ])?;
+    let allow = "inport == @servers && ip";
+    cloud.nbctl(&[
+        "--wait=hv",
+        "acl-add",
+        "servers",
+        "from-lport",
+        "1002",
+        allow,
+        "allow-related",
+    ])?;
+    expect_live(
+        cloud,
+        &to("10.0.2.21", "udp/5001"),
+        "came out at b1 on hv2, as expected",
+    )
 }
 
 #[test]

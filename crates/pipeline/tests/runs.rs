@@ -81,6 +81,23 @@ fn a_conversation_is_remembered() {
 }
 
 #[test]
+fn after_a_commit_a_packet_is_not_tracked() {
+    let mut maker = Maker::default();
+    let s = maker.switch();
+    maker.flow(s, ("in", 0, 0), "1", "ct_next;");
+    maker.flow(s, ("in", 1, 0), "1", "ct_commit; next(9);");
+    maker.flow(s, ("out", 0, 1), "ct.trk", "drop;");
+    maker.flow(s, ("out", 0, 0), "1", "next;");
+    let network = maker.network();
+    let trace = run(&network, "a", &tcp(1, 2), &mut State::default());
+    assert_eq!(delivered(&network, &trace), ["b"]);
+    // The stock tracer keeps the state that it was told to assume.
+    let mut assumed = State::assuming(vec![]);
+    let trace = run(&network, "a", &tcp(1, 2), &mut assumed);
+    assert_eq!(delivered(&network, &trace), [""; 0]);
+}
+
+#[test]
 fn translation_is_undone_on_the_way_back() {
     let mut maker = Maker::default();
     let s = maker.switch();

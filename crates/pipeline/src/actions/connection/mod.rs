@@ -162,11 +162,13 @@ impl Machine<'_> {
             Action::CtCommit(inner) => {
                 let zone = self.zone(at, moving, None);
                 self.commit(at, flow, zone, &inner.0, moving);
+                self.untrack(moving);
                 outcome.consumed = outcome.consumed.or(Some("to remember its connection"));
             }
             Action::CtCommitToZone(wanted) => {
                 let zone = self.zone(at, moving, Some(*wanted));
                 self.commit(at, flow, zone, &[], moving);
+                self.untrack(moving);
             }
             Action::CtCommitNat(wanted) => {
                 outcome.led_on = true;
@@ -209,9 +211,17 @@ impl Machine<'_> {
                     self.commit_translated(zone, (true, vip, 0), moving);
                     set_address(&mut moving.fields, false, vip);
                     moving.written_addresses();
+                    self.untrack(moving);
                 }
             }
             _ => self.question(at, action, moving, out, outcome),
+        }
+    }
+
+    /// What a switch does after a look-up that does not lead on: the packet goes on as one that was never tracked.
+    fn untrack(&self, moving: &mut Moving) {
+        if self.state.is_modelled() {
+            moving.forget_connection();
         }
     }
 
