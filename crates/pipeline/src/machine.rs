@@ -292,7 +292,7 @@ impl Machine<'_> {
         inside: &mut Vec<Node>,
     ) -> Option<At> {
         let network = self.network;
-        let actions = network[flow].parsed_actions();
+        let actions = network[flow].parsed_actions(network, moving.place);
         if actions.is_empty() {
             inside.push(NodeKind::Action("drop;".into()).into());
         }

@@ -74,21 +74,21 @@ impl NodeKind {
 }
 
 /// Whether a flow does nothing but go on, whatever the packet.
-fn is_trivial(flow: &Flow) -> bool {
-    let onward = match flow.parsed_actions() {
+fn is_trivial(network: &Network, flow: &Flow) -> bool {
+    let onward = match flow.parsed_actions(network, None) {
         [Action::Next { pipeline, table }] => {
             pipeline.is_none_or(|it| it == flow.pipeline)
                 && table.is_none_or(|it| it == flow.table.saturating_add(1))
         }
         _ => false,
     };
-    onward && flow.is_catch_all()
+    onward && flow.is_catch_all(network)
 }
 
 impl Printer<'_> {
     fn is_trivial(&self, node: &Node) -> bool {
         match node.kind {
-            NodeKind::Table { flow: Some(id), .. } => is_trivial(&self.network[id]),
+            NodeKind::Table { flow: Some(id), .. } => is_trivial(self.network, &self.network[id]),
             _ => false,
         }
     }

@@ -467,7 +467,7 @@ fn what_has_no_effect_or_no_model_is_named() {
         ("in", 0, 10),
         "ip4",
         "set_queue(5); set_meter(100, 200); reg0[0] = check_pkt_larger(1400); flood_remote; \
-         reg1 = get_remote_fdb(eth.dst); mirror(\"b\"); next(9);",
+         remote_outport = get_remote_fdb(eth.dst); mirror(\"b\"); next(9);",
     );
     let network = maker.network();
     let trace = run(

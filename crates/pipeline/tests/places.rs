@@ -277,3 +277,36 @@ fn each_port_tracks_for_itself() {
     // The answer is new in the zone of `a`, on the other chassis.
     assert_eq!(state.connections.len(), 2);
 }
+
+#[test]
+fn template_variables_stand_for_what_the_chassis_says() {
+    let (mut maker, switch, _) = two_hosts([BOTH, BOTH]);
+    maker.template("hv1", "who", "0.0.0.2");
+    maker.template("hv2", "who", "0.0.0.1");
+    maker.template("hv2", "ttl", "7");
+    maker.flow(
+        switch,
+        ("in", 0, 50),
+        "ip4.dst == ^who",
+        "ip.ttl = 9; next(9);",
+    );
+    maker.flow(
+        switch,
+        ("in", 0, 60),
+        "ip4.src == 0.0.0.2",
+        "ip.ttl = ^ttl; next(9);",
+    );
+    let network = maker.network();
+    let ttl = |from: &str, packet: &Fields| {
+        let trace = run(&network, from, packet, &mut State::default());
+        match trace.ends.first() {
+            Some(End::Delivered { packet, .. }) => packet.get(Field::IpTtl),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(ttl("a", &packet(1, 2)), 9);
+    assert_eq!(ttl("b", &packet(2, 1)), 7);
+    // On hv1 nothing says what `ttl` is, so the flow is left out there.
+    assert_eq!(ttl("a", &packet(2, 2)), 9);
+    assert_eq!(ttl("b", &packet(3, 1).with(Field::EthDst, 1_u32)), 9);
+}

@@ -57,6 +57,7 @@ impl Source {
             sb::HaChassisGroup::NAME,
             sb::Mirror::NAME,
             sb::Dns::NAME,
+            sb::ChassisTemplateVar::NAME,
         ];
         let db = args.db.clone().unwrap_or_else(default_remote);
         let (limit, tls) = (args.limit(), args.tls.tls()?);
@@ -97,6 +98,7 @@ impl Source {
             ha_chassis_groups: sorted(tables),
             mirrors: sorted(tables),
             dns: sorted(tables),
+            templates: sorted(tables),
         }
     }
 }

@@ -9,6 +9,7 @@ mod service;
 use logic::{Action, Field, Nest, Pipeline, Slice, Value};
 use packet::Mac;
 
+use crate::conntrack::Tuple;
 use crate::machine::{At, Machine, Moving, Outcome};
 use crate::network::FlowId;
 use crate::trace::{Drop, End, Node, NodeKind};
@@ -62,10 +63,20 @@ impl Moving {
 
     /// Forgets what connection tracking said.
     pub(crate) fn forget_connection(&mut self) {
-        self.original = None;
+        self.remember_original(None);
         for field in [Field::CtState, Field::CtMark, Field::CtLabel] {
             self.set(field, 0);
         }
+    }
+
+    /// Notes the first direction of the connection that it belongs to.
+    pub(crate) fn remember_original(&mut self, original: Option<Tuple>) {
+        self.original = original;
+        let (protocol, src, dst) =
+            original.map_or((0, 0, 0), |it| (it.protocol, it.src_port, it.dst_port));
+        self.set(Field::CtProto, protocol.into());
+        self.set(Field::CtTpSrc, src.into());
+        self.set(Field::CtTpDst, dst.into());
     }
 
     /// Notes that addresses and ports are not those that came in.

@@ -1,7 +1,6 @@
 //! Makes a network of the rows of a Southbound, one kind of rows after the other.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use logic::Pipeline;
 use model::address::Owned;
@@ -9,6 +8,7 @@ use model::{Uuid, sb};
 use ovsdb::Str;
 use rustc_hash::FxHashMap;
 
+use super::flow::Readings;
 use super::{
     Datapath, DatapathId, Flow, FlowId, Group, Kind, Mirror, Names, Naming, Network, Port, PortId,
     Rows, endpoint,
@@ -224,7 +224,7 @@ impl Network {
                 stage,
                 source: external("source"),
                 hint: external("stage-hint"),
-                parsed: OnceLock::new(),
+                readings: Readings::new(&row.match_, &row.actions, self.chassis.len()),
             });
         }
         for table in self

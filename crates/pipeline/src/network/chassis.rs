@@ -128,6 +128,25 @@ impl Network {
         }
     }
 
+    /// Takes in what template variables stand for.
+    pub(super) fn add_templates(&mut self, rows: &Rows) {
+        let text = |it: &Str| logic::Str::from(it.as_str());
+        let mut all = BTreeMap::new();
+        for chassis in &self.chassis {
+            let own = rows
+                .templates
+                .iter()
+                .filter(|it| it.1.chassis == chassis.name);
+            let values = own.flat_map(|it| it.1.variables.iter());
+            let values: BTreeMap<_, _> = values.map(|it| (text(it.0), text(it.1))).collect();
+            for (name, value) in &values {
+                all.entry(name.clone()).or_insert_with(|| value.clone());
+            }
+            self.templates.push(values);
+        }
+        self.templates.push(all);
+    }
+
     /// The chassis of that name.
     pub fn chassis_named(&self, name: &str) -> Option<ChassisId> {
         self.chassis().find(|it| it.1.name == name).map(|it| it.0)

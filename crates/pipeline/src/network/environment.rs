@@ -31,6 +31,13 @@ impl<'a> Place<'a> {
     }
 }
 
+impl Place<'_> {
+    /// The chassis; none for the whole network as one place.
+    pub(super) const fn chassis(&self) -> Option<ChassisId> {
+        self.chassis
+    }
+}
+
 impl Environment for Place<'_> {
     fn address_set(&self, name: &str) -> Option<Arc<[Constant]>> {
         self.network.address_sets.get(name).cloned()

@@ -1,7 +1,7 @@
 //! Logical flows, and the tables that they make.
 //!
 //! Flows are parsed and tables are made ready when a packet first comes to them. A table is made ready once for all
-//! chassis, unless a match of it asks who resides where: then once for each chassis.
+//! chassis, unless a match of it asks who resides where, or a flow has template variables: then once for each chassis.
 
 use std::sync::OnceLock;
 
@@ -35,7 +35,31 @@ pub struct Flow {
     pub source: Option<Str>,
     /// The beginning of the UUID of the Northbound row that it is for.
     pub hint: Option<Str>,
-    pub(super) parsed: OnceLock<Result<Parsed, String>>,
+    pub(super) readings: Readings,
+}
+
+/// What a flow reads as: the same everywhere, or with template variables, on each chassis, and at the end in the
+/// whole network as one place.
+#[derive(Debug)]
+pub(super) struct Readings(Box<[OnceLock<Result<Parsed, String>>]>);
+
+impl Readings {
+    /// Of a flow in a network of so many chassis.
+    pub(super) fn new(matches: &str, actions: &str, chassis: usize) -> Self {
+        let varies = matches.contains('^') || actions.contains('^');
+        let count = if varies { chassis + 1 } else { 1 };
+        Self((0..count).map(|_| OnceLock::new()).collect())
+    }
+
+    fn of(&self, chassis: Option<ChassisId>) -> (usize, &OnceLock<Result<Parsed, String>>) {
+        let last = self.0.len() - 1;
+        let at = chassis.map_or(last, |it| it.0 as usize).min(last);
+        (at, &self.0[at])
+    }
+
+    const fn varies(&self) -> bool {
+        self.0.len() > 1
+    }
 }
 
 #[derive(Debug)]
@@ -60,35 +84,58 @@ enum Ready {
 }
 
 impl Flow {
-    pub(super) fn parsed(&self) -> Result<&Parsed, &str> {
+    fn parsed(&self, network: &Network, chassis: Option<ChassisId>) -> Result<&Parsed, &str> {
+        let (at, reading) = self.readings.of(chassis);
         let parse = || {
-            let matches = logic::parse_match_with(&self.matches)
-                .map_err(|error| format!("match: {error}"))?;
-            let actions = logic::parse_actions(&self.actions, logic::Symbols::ovn())
-                .map_err(|error| format!("actions: {error}"))?;
-            Ok(Parsed { matches, actions })
+            let symbols = logic::Symbols::ovn();
+            let read = |what: &str, error: logic::Error| format!("{what}: {error}");
+            // Where nothing varies, no variable has a value that could be missed.
+            let values = if self.readings.varies() {
+                network.templates.get(at)
+            } else {
+                None
+            };
+            let (matches, actions) = match values {
+                Some(values) => (
+                    logic::expand_match(&self.matches, symbols, values),
+                    logic::expand_actions(&self.actions, symbols, values),
+                ),
+                None => (
+                    logic::parse_match_with(&self.matches),
+                    logic::parse_actions(&self.actions, symbols),
+                ),
+            };
+            Ok(Parsed {
+                matches: matches.map_err(|error| read("match", error))?,
+                actions: actions.map_err(|error| read("actions", error))?,
+            })
         };
-        self.parsed
-            .get_or_init(parse)
-            .as_ref()
-            .map_err(String::as_str)
+        reading.get_or_init(parse).as_ref().map_err(String::as_str)
     }
 
-    /// The actions; none when the flow cannot be read.
-    pub(crate) fn parsed_actions(&self) -> &[logic::Action] {
-        self.parsed().map_or(&[], |parsed| &parsed.actions.0)
+    /// The actions on a chassis; none when the flow cannot be read.
+    pub(crate) fn parsed_actions(
+        &self,
+        network: &Network,
+        chassis: Option<ChassisId>,
+    ) -> &[logic::Action] {
+        self.parsed(network, chassis)
+            .map_or(&[], |parsed| &parsed.actions.0)
     }
 
     /// Whether the match holds for every packet.
-    pub(crate) fn is_catch_all(&self) -> bool {
-        matches!(self.parsed(), Ok(parsed) if parsed.matches == Expr::Const(true))
+    pub(crate) fn is_catch_all(&self, network: &Network) -> bool {
+        matches!(self.parsed(network, None), Ok(parsed) if parsed.matches == Expr::Const(true))
     }
 
-    /// Whether its match asks who resides where.
-    fn asks_residence(&self) -> bool {
+    /// Whether it means another thing on each chassis.
+    fn depends_on_chassis(&self, network: &Network) -> bool {
         // The text is looked at first: few flows have the word, and collecting references costs.
-        self.matches.contains("is_chassis_resident")
-            && matches!(self.parsed(), Ok(parsed) if !parsed.matches.references().residents.is_empty())
+        let asks = || match self.parsed(network, None) {
+            Ok(parsed) => !parsed.matches.references().residents.is_empty(),
+            Err(_) => false,
+        };
+        self.readings.varies() || self.matches.contains("is_chassis_resident") && asks()
     }
 }
 
@@ -115,8 +162,16 @@ impl Network {
         table.flows.get(rank as usize).copied()
     }
 
+    /// The flows that cannot be read, with what is wrong with them. Reads all of them.
+    pub fn unreadable(&self) -> impl Iterator<Item = (&Flow, &str)> {
+        self.flows
+            .iter()
+            .filter_map(|flow| Some((flow, flow.parsed(self, None).err()?)))
+    }
+
     fn ready(&self, datapath: DatapathId, table: &Table) -> Ready {
-        if table.flows.iter().any(|id| self[*id].asks_residence()) {
+        let mut flows = table.flows.iter();
+        if flows.any(|id| self[*id].depends_on_chassis(self)) {
             let places = (0..=self.chassis.len()).map(|_| OnceLock::new());
             return Ready::ByChassis(places.collect());
         }
@@ -127,7 +182,7 @@ impl Network {
     fn prepare(&self, place: &Place<'_>, flows: &[FlowId]) -> Classifier {
         let mut builder = Builder::default();
         for (rank, id) in (0..).zip(flows) {
-            let Ok(parsed) = self[*id].parsed() else {
+            let Ok(parsed) = self[*id].parsed(self, place.chassis()) else {
                 continue;
             };
             // A flow whose actions need something of a packet is not for others.

@@ -66,6 +66,7 @@ pub struct Rows {
     pub ha_chassis_groups: Vec<(Uuid, sb::HaChassisGroup)>,
     pub mirrors: Vec<(Uuid, sb::Mirror)>,
     pub dns: Vec<(Uuid, sb::Dns)>,
+    pub templates: Vec<(Uuid, sb::ChassisTemplateVar)>,
 }
 
 /// Which names datapaths and ports go by.
@@ -178,6 +179,8 @@ pub struct Network {
     ports: Vec<Port>,
     flows: Vec<Flow>,
     chassis: Vec<Chassis>,
+    /// The values of template variables on each chassis, and at the end all of them, of each the first.
+    templates: Vec<BTreeMap<logic::Str, logic::Str>>,
     /// Whether tunnels are used where a physical network would do.
     always_tunnel: bool,
     /// Whether registers have the places that they have since OVN 25.09.
@@ -205,6 +208,7 @@ impl Network {
         let by_uuid = network.add_datapaths(rows, naming);
         network.add_ports(rows, &by_uuid, naming);
         network.find_localnet();
+        network.add_templates(rows);
         network.add_groups(rows, &by_uuid);
         network.add_flows(rows, &by_uuid);
         network.add_knowledge(rows, &by_uuid);
@@ -251,13 +255,6 @@ impl Network {
     /// The name of a stage, if any of its flows tells.
     pub fn stage(&self, datapath: DatapathId, pipeline: Pipeline, table: u8) -> Option<&Str> {
         self[datapath].stages.get(&(pipeline, table))
-    }
-
-    /// The flows that cannot be read, with what is wrong with them. Reads all of them.
-    pub fn unreadable(&self) -> impl Iterator<Item = (&Flow, &str)> {
-        self.flows
-            .iter()
-            .filter_map(|flow| Some((flow, flow.parsed().err()?)))
     }
 
     /// Who has an address behind a port, as far as the database knows.

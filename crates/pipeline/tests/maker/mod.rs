@@ -123,6 +123,16 @@ impl Maker {
         uuid
     }
 
+    /// What a template variable stands for on a chassis.
+    pub fn template(&mut self, chassis: &str, name: &str, value: &str) {
+        let uuid = self.uuid();
+        let row = sb::ChassisTemplateVar {
+            chassis: chassis.into(),
+            variables: [(Str::from(name), Str::from(value))].into_iter().collect(),
+        };
+        self.rows.templates.push((uuid, row));
+    }
+
     /// The row of a port.
     pub fn row(&mut self, port: &str) -> &mut sb::PortBinding {
         let found = self

@@ -53,7 +53,7 @@ impl Machine<'_> {
         let mut there = moving.clone();
         let mut title = name.to_owned();
         if let (Some((address, port)), Some(from)) = (chosen, from) {
-            there.original = Some(from);
+            there.remember_original(Some(from));
             translated(from, false, address, port).apply(&mut there.fields);
             there.written_addresses();
             let state = there.fields.get(Field::CtState) | u128::from(bit::DNAT);

@@ -79,7 +79,8 @@ impl Machine<'_> {
                 tracked.set(Field::CtState, (old | state).into());
                 title.push_str(comment);
             }
-            tracked.original = tracked.original.or_else(|| Tuple::of(&tracked.fields));
+            let original = tracked.original.or_else(|| Tuple::of(&tracked.fields));
+            tracked.remember_original(original);
         } else {
             let state = self.remembered(zone, &mut tracked, title != "ct_next");
             title = format!("{title}(ct_state={})", state_text(state));
@@ -111,7 +112,7 @@ impl Machine<'_> {
     fn remembered(&mut self, zone: PlacedZone, moving: &mut Moving, translate: bool) -> u32 {
         let found = self.known(zone, moving);
         let mut state = found.state;
-        moving.original = Tuple::of(&moving.fields);
+        moving.remember_original(Tuple::of(&moving.fields));
         moving.set(Field::CtMark, 0);
         moving.set(Field::CtLabel, 0);
         let connection = found.id.and_then(|id| self.state.connections.get(id));
@@ -124,7 +125,6 @@ impl Machine<'_> {
             if (original.dst, original.dst_port) != (translated.dst, translated.dst_port) {
                 state |= bit::DNAT;
             }
-            moving.original = Some(original);
             let (mark, label) = (connection.mark, connection.label);
             if translate && found.is_related {
                 turn_error_back(connection, found.is_reply, moving);
@@ -137,6 +137,7 @@ impl Machine<'_> {
                 other.apply(&mut moving.fields);
                 moving.written_addresses();
             }
+            moving.remember_original(Some(original));
             moving.set(Field::CtMark, mark.into());
             moving.set(Field::CtLabel, label);
         }
