@@ -8,6 +8,7 @@ mod db;
 mod demo;
 mod nb;
 mod northbound;
+mod odp;
 mod of;
 mod roles;
 mod tables;
@@ -42,6 +43,8 @@ enum Command {
     Of(of::Args),
     /// Look at the configuration of Open vSwitch and change it, as ovs-vsctl does.
     Vs(vs::Args),
+    /// Look at the kernel's datapath and change it, without a switch daemon.
+    Odp(odp::Args),
     /// Say what becomes of a packet, and why.
     Trace(trace::Args),
     /// Say what a logical flow is for: by its UUID, or the cookie of an OpenFlow flow.
@@ -81,6 +84,7 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Db(args) => block_on(db::run(args)),
         Command::Of(args) => block_on(of::run(args)),
         Command::Vs(args) => block_on(vs::run(args)),
+        Command::Odp(args) => odp::run(args),
         Command::Trace(args) => block_on(trace::run(args)),
         Command::Explain(args) => block_on(trace::explain::run(args)),
         Command::Pcap(args) => block_on(trace::captured::run(args)),

@@ -106,6 +106,22 @@ macro_rules! layouts {
     ($($(#[$doc:meta])* $name:ident[$length:literal] {
         $($(#[$field_doc:meta])* $field:ident: $type:ty = $text:literal $style:ident,)*
     })*) => {$(
+        $crate::layout::structure! {
+            $(#[$doc])* $name[$length] { $($(#[$field_doc])* $field: $type,)* }
+        }
+
+        $crate::layout::written! {
+            $name { $($field = $text $style,)* }
+        }
+    )*};
+}
+pub(crate) use layouts;
+
+/// Declares a structure and how its fields lie in memory.
+macro_rules! structure {
+    ($(#[$doc:meta])* $name:ident[$length:literal] {
+        $($(#[$field_doc:meta])* $field:ident: $type:ty,)*
+    }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub struct $name {
@@ -139,7 +155,13 @@ macro_rules! layouts {
                 out.resize(end, 0);
             }
         }
+    };
+}
+pub(crate) use structure;
 
+/// Declares how the fields of a structure are written: in the order in which they stand here.
+macro_rules! written {
+    ($name:ident { $($field:ident = $text:literal $style:ident,)* }) => {
         impl $crate::text::Fields for $name {
             fn print(&self, mask: Option<&Self>, list: &mut $crate::text::List<'_>) {
                 $(list.field($text, $crate::text::Style::$style, self.$field, mask.map(|mask| mask.$field));)*
@@ -161,6 +183,6 @@ macro_rules! layouts {
                 Ok(value)
             }
         }
-    )*};
+    };
 }
-pub(crate) use layouts;
+pub(crate) use written;

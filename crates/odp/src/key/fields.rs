@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use packet::Mac;
 
-use crate::layout::layouts;
+use crate::layout::{layouts, structure, written};
 
 layouts! {
     /// The addresses of an Ethernet header. The kernel takes a packet for Ethernet if its key has them.
@@ -97,40 +97,65 @@ layouts! {
         options_type: u8 = "nd_options_type" Dec,
     }
 
-    /// The original direction of a tracked connection, IPv4.
-    CtTuple4[16] {
-        /// From.
-        src: Ipv4Addr = "src" Plain,
-        /// To.
-        dst: Ipv4Addr = "dst" Plain,
-        /// From; of ICMP the type.
-        src_port: u16 = "tp_src" Dec,
-        /// To; of ICMP the code.
-        dst_port: u16 = "tp_dst" Dec,
-        /// The protocol.
-        proto: u8 = "proto" Dec,
-    }
-
-    /// The original direction of a tracked connection, IPv6.
-    CtTuple6[40] {
-        /// From.
-        src: Ipv6Addr = "src" Plain,
-        /// To.
-        dst: Ipv6Addr = "dst" Plain,
-        /// From; of ICMPv6 the type.
-        src_port: u16 = "src_port|tp_src" Dec,
-        /// To; of ICMPv6 the code.
-        dst_port: u16 = "dst_port|tp_dst" Dec,
-        /// The protocol.
-        proto: u8 = "proto" Dec,
-    }
-
     /// What a packet begins with, for the datapath in user space.
     PacketType[4] {
         /// The name space: 0 Ethernet, 1 an Ethernet type.
         namespace: u16 = "ns" Dec,
         /// The type in it.
         id: u16 = "id" Hex,
+    }
+}
+
+structure! {
+    /// The original direction of a tracked connection, IPv4.
+    CtTuple4[16] {
+        /// From.
+        src: Ipv4Addr,
+        /// To.
+        dst: Ipv4Addr,
+        /// From; of ICMP the type.
+        src_port: u16,
+        /// To; of ICMP the code.
+        dst_port: u16,
+        /// The protocol.
+        proto: u8,
+    }
+}
+
+written! {
+    CtTuple4 {
+        src = "src" Plain,
+        dst = "dst" Plain,
+        proto = "proto" Dec,
+        src_port = "tp_src" Dec,
+        dst_port = "tp_dst" Dec,
+    }
+}
+
+structure! {
+    /// The original direction of a tracked connection, IPv6.
+    CtTuple6[40] {
+        /// From.
+        src: Ipv6Addr,
+        /// To.
+        dst: Ipv6Addr,
+        /// From; of ICMPv6 the type.
+        src_port: u16,
+        /// To; of ICMPv6 the code.
+        dst_port: u16,
+        /// The protocol.
+        proto: u8,
+    }
+}
+
+// `ovs-dpctl` writes other names than it reads.
+written! {
+    CtTuple6 {
+        src = "src" Plain,
+        dst = "dst" Plain,
+        proto = "proto" Dec,
+        src_port = "src_port|tp_src" Dec,
+        dst_port = "dst_port|tp_dst" Dec,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Which packets a flow is for.
 
-use super::{Ethernet, Ipv4, Ipv6, Key, KeyField, Ports, Tunnel};
+use super::{
+    Arp, Ethernet, Fragment, Icmp, Ipv4, Ipv6, Key, KeyField, MplsEntry, Nd, Ports, Tunnel,
+};
 use crate::id::PortNo;
 
 /// A key, and which of it counts.
@@ -100,12 +102,82 @@ impl Match {
         )
     }
 
+    /// Adds the headers that the kernel wants in a key, without looking at any of them: IPv4's where the
+    /// Ethernet type says so, TCP's where the protocol does, and their like. Without them it refuses a
+    /// flow.
+    ///
+    /// ```
+    /// use odp::{Format, Match, PortNo};
+    ///
+    /// let arp = Match::new(PortNo(1)).ether_type(0x0806).complete();
+    /// assert_eq!(arp.to_string(), "in_port(1),eth(),eth_type(0x0806)");
+    /// assert!(arp.key.arp().is_some());
+    /// ```
+    #[must_use]
+    pub fn complete(mut self) -> Self {
+        let mut wanted = lacking(&self.key);
+        while !wanted.is_empty() {
+            let masks = self.mask.get_or_insert_with(|| self.key.exact_mask());
+            masks.0.extend(wanted.iter().cloned());
+            self.key.0.extend(wanted);
+            wanted = lacking(&self.key);
+        }
+        self
+    }
+
     /// Looks at the number under which packets are sent through the flows again.
     #[must_use]
     pub fn recirc_id(self, id: u32) -> Self {
         self.masked(KeyField::RecircId(id), KeyField::RecircId(u32::MAX))
     }
 }
+
+/// Behind an Ethernet type or a protocol, the header that the kernel wants to see in a key.
+const NEEDED: [(u16, fn() -> KeyField); 7] = [
+    (0x0800, || KeyField::Ipv4(Ipv4::ZERO)),
+    (0x86dd, || KeyField::Ipv6(Ipv6::ZERO)),
+    (0x0806, || KeyField::Arp(Arp::ZERO)),
+    (0x8035, || KeyField::Arp(Arp::ZERO)),
+    (0x8847, || KeyField::Mpls(vec![MplsEntry(0)])),
+    (0x8848, || KeyField::Mpls(vec![MplsEntry(0)])),
+    (0x894f, || KeyField::Nsh(Box::default())),
+];
+
+/// The headers that a key lacks: the kernel refuses one that says IPv4 and has no IPv4 header, even if
+/// nothing of it counts.
+fn lacking(key: &Key) -> Vec<KeyField> {
+    let mut wanted = Vec::new();
+    let kind = key.ether_type();
+    wanted.extend(
+        NEEDED
+            .iter()
+            .filter(|(needs, _)| Some(*needs) == kind)
+            .map(|(_, make)| make()),
+    );
+    let ip = key.ipv4().map(|ip| (ip.proto, ip.frag, true));
+    let ip = ip.or_else(|| key.ipv6().map(|ip| (ip.proto, ip.frag, false)));
+    let later = Fragment::Later as u8;
+    match ip {
+        Some((6, frag, _)) if frag != later => {
+            wanted.push(KeyField::Tcp(Ports::ZERO));
+            wanted.push(KeyField::TcpFlags(0));
+        }
+        Some((17, frag, _)) if frag != later => wanted.push(KeyField::Udp(Ports::ZERO)),
+        Some((132, frag, _)) if frag != later => wanted.push(KeyField::Sctp(Ports::ZERO)),
+        Some((1, frag, true)) if frag != later => wanted.push(KeyField::Icmp(Icmp::ZERO)),
+        Some((58, frag, false)) if frag != later => wanted.push(KeyField::Icmpv6(Icmp::ZERO)),
+        _ => {}
+    }
+    if matches!(key.field(ICMPV6), Some(KeyField::Icmpv6(icmp)) if icmp.kind == 135 || icmp.kind == 136)
+    {
+        wanted.push(KeyField::Nd(Nd::ZERO));
+    }
+    wanted.retain(|field| key.field(field.number()).is_none());
+    wanted
+}
+
+/// The number of [`KeyField::Icmpv6`].
+const ICMPV6: u16 = 12;
 
 impl From<Key> for Match {
     fn from(key: Key) -> Self {

@@ -86,17 +86,17 @@ probes! {
     /// Bits of a header can be set (Linux 4.0).
     set_masked "in_port(1),eth(),eth_type(0x0800),ipv4()" "set(ipv4(ttl=1/0xf))";
     /// Packets can be cut (Linux 4.8).
-    trunc "in_port(1),eth()" "trunc(64),userspace(pid=0)";
+    trunc "in_port(1),eth()" "trunc(64),userspace(pid=1)";
     /// Ethernet headers can be put and taken (Linux 4.12).
     push_eth "in_port(1),eth_type(0x0800),ipv4()" "push_eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02)";
     /// Actions can be done to a copy (Linux 4.16).
-    clone_action "in_port(1),eth()" "clone(userspace(pid=0))";
+    clone_action "in_port(1),eth()" "clone(userspace(pid=1))";
     /// A key can have a network service header (Linux 4.15).
     nsh "in_port(1),eth(),eth_type(0x894f),nsh(mdtype=1,np=3,spi=0x1,si=1)" "drop";
     /// Actions can depend on a packet's length (Linux 5.2).
     check_pkt_len "in_port(1),eth()" "check_pkt_len(size=64,gt(drop),le(drop))";
     /// A time to live can be decremented (Linux 5.11).
-    dec_ttl "in_port(1),eth(),eth_type(0x0800),ipv4()" "dec_ttl(le_1(userspace(pid=0)))";
+    dec_ttl "in_port(1),eth(),eth_type(0x0800),ipv4()" "dec_ttl(le_1(userspace(pid=1)))";
     /// MPLS labels can be put before an Ethernet header (Linux 5.14).
     add_mpls "in_port(1),eth()" "add_mpls(label=1,tc=0,ttl=64,bos=1,eth_type=0x8847)";
     /// Packets can be dropped with a reason (Linux 6.7).
@@ -125,7 +125,7 @@ impl Trial<'_> {
     fn put(&self, key: &str, actions: &str) -> Option<FlowPut> {
         let matches = key.parse::<crate::Match>().ok()?;
         let actions = Actions::default().parse(actions).ok()?;
-        let mut put = FlowPut::new(matches, actions).with_mode(PutMode::Create);
+        let mut put = FlowPut::new(matches.complete(), actions).with_mode(PutMode::Create);
         put.probe = true;
         Some(put)
     }
@@ -209,7 +209,7 @@ fn vlans(depth: usize) -> (String, String) {
 }
 
 fn samples(depth: usize) -> (String, String) {
-    let inside = (0..depth).fold("userspace(pid=0)".to_owned(), |inside, _| {
+    let inside = (0..depth).fold("userspace(pid=1)".to_owned(), |inside, _| {
         format!("sample(sample=50.0%,actions({inside}))")
     });
     ("in_port(1),eth()".into(), inside)

@@ -43,8 +43,11 @@ fn whole(nsh: &Nsh, out: &mut String) {
 pub(super) fn print_push(nsh: &Nsh, out: &mut String) {
     whole(nsh, out);
     if nsh.base.is_some_and(|base| base.mdtype == 2) {
-        out.push_str(",md2=");
-        super::nested::hex_bytes(nsh.md2.as_deref().unwrap_or_default(), out);
+        // In all digits: without its first zeros nobody could tell how long it is.
+        out.push_str(",md2=0x");
+        for byte in nsh.md2.as_deref().unwrap_or_default() {
+            plain(format_args!("{byte:02x}"), out);
+        }
     }
 }
 

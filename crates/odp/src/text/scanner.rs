@@ -187,12 +187,16 @@ impl<'a> Scanner<'a> {
         })
     }
 
-    /// Bytes in hexadecimal, with or without `0x` before and spaces between.
+    /// Bytes in hexadecimal, perhaps with spaces between; or behind `0x` as a number, which may lack its
+    /// first zero.
     pub(crate) fn hex(&mut self) -> Result<Vec<u8>> {
-        self.eat("0x");
+        let number = self.eat("0x");
         let before = self.clone();
         let text = self.while_(|c| c.is_ascii_hexdigit() || c == ' ');
-        let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b' ').collect();
+        let mut digits: Vec<u8> = text.bytes().filter(|byte| *byte != b' ').collect();
+        if number && digits.len() % 2 == 1 {
+            digits.insert(0, b'0');
+        }
         let digit = |byte: u8| char::from(byte).to_digit(16);
         let pairs = digits.chunks(2).map(|pair| match pair {
             [high, low] => u8::try_from(digit(*high)? * 16 + digit(*low)?).ok(),
