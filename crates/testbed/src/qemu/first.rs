@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use anyhow::{Context, Result};
 use nix::mount::{MsFlags, mount};
@@ -79,16 +78,12 @@ fn serve() -> Result<()> {
         line.say(&Report::Started {
             job: job.name.clone(),
         });
-        let began = Instant::now();
         let end = if job.terminal {
             line.lend(|file| task::talk(job, file))
         } else {
             task::run(job, &plan.environment, &line)
         }?;
-        line.say(&Report::Ended {
-            end,
-            took: began.elapsed(),
-        });
+        line.say(&Report::Ended { end });
     }
     line.say(&Report::Finished);
     line.drained()

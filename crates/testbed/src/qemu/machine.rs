@@ -25,9 +25,10 @@ const FORWARDED: &[&str] = &["HEDDLE_", "PROPTEST_", "RANDOM_", "RUST_"];
 
 /// Messages of the kernel on the console are warnings and worse; what is not a fault of the machine is fast.
 /// An oops is a panic, and a panic ends the emulator. Timers are not checked at boot: emulated on a busy host they
-/// can be late, and the kernel would take them for broken.
+/// can be late, and the kernel would take them for broken. It would measure the cycle counter wrongly as well, and
+/// with it all time, so that counter is no clock.
 const KERNEL_COMMAND: &str = "console=ttyS0 quiet loglevel=5 panic=-1 oops=panic mitigations=off \
-     sysrq_always_enabled no_timer_check tsc=reliable random.trust_cpu=on rcupdate.rcu_expedited=1 net.ifnames=0";
+     sysrq_always_enabled no_timer_check tsc=unstable random.trust_cpu=on rcupdate.rcu_expedited=1 net.ifnames=0";
 
 /// A machine to be started: nothing beyond the first process, its programs and modules.
 #[derive(Clone, Debug)]
@@ -193,8 +194,12 @@ fn owned(names: &[impl AsRef<str>]) -> impl Iterator<Item = String> {
     names.iter().map(|name| name.as_ref().to_owned())
 }
 
+/// What of our environment holds inside. Errors have no list of functions there unless it is asked for: without
+/// debugging information it would say little.
 fn forwarded(variables: impl Iterator<Item = (String, String)>) -> BTreeMap<String, String> {
-    variables
+    let quiet = ("RUST_LIB_BACKTRACE".to_owned(), "0".to_owned());
+    std::iter::once(quiet)
+        .chain(variables)
         .filter(|(name, _)| {
             FORWARDED
                 .iter()

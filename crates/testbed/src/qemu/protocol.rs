@@ -64,7 +64,7 @@ pub(super) enum Report {
     /// A line of the kernel.
     Kernel { text: String },
     /// The job has ended.
-    Ended { end: End, took: Duration },
+    Ended { end: End },
     /// The machine cannot do what it is for.
     Broken { reason: String },
     /// There is no more to do.

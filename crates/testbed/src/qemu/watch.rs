@@ -15,6 +15,9 @@ const BOOT: Duration = Duration::from_secs(120);
 /// would have been ended by then.
 const SLACK: Duration = Duration::from_secs(30);
 
+/// The kind of a line that a job printed.
+const OUTPUT: &str = "output";
+
 struct Watch<'a> {
     jobs: &'a [Job],
     done: Vec<Done>,
@@ -118,7 +121,7 @@ impl Watch<'_> {
                 self.wait(limit.unwrap_or_default() + SLACK);
             }
             Report::Output { text } => {
-                self.print("    ", &text);
+                self.print(OUTPUT, &text);
                 if let Some(job) = self.done.last_mut() {
                     job.output.push(text);
                 }
@@ -129,12 +132,12 @@ impl Watch<'_> {
                     job.kernel.push(text);
                 }
             }
-            Report::Ended { end, took } => {
+            Report::Ended { end } => {
+                let took = self.running.take().map(|began| began.elapsed());
                 if let Some(job) = self.done.last_mut() {
                     job.verdict = verdict(end);
-                    job.took = took;
+                    job.took = took.unwrap_or_default();
                 }
-                self.running = None;
                 self.wait(SLACK);
             }
             Report::Broken { .. } | Report::Finished => {}
@@ -160,10 +163,17 @@ impl Watch<'_> {
         self.done.extend(missing);
     }
 
-    #[allow(clippy::print_stdout, reason = "asked for, by a person who waits")]
+    /// What a program printed goes to the standard output, all else beside it.
+    #[allow(
+        clippy::print_stdout,
+        clippy::print_stderr,
+        reason = "asked for, by a person who waits"
+    )]
     fn print(&self, kind: &str, text: &str) {
-        if self.echo {
-            println!("{kind} {text}");
+        match kind {
+            _ if !self.echo => {}
+            OUTPUT => println!("{text}"),
+            kind => eprintln!("{kind}: {text}"),
         }
     }
 }
