@@ -9,10 +9,18 @@ use packet::Mac;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
     let name = args.next().ok_or("usage: learning_switch NAME DEVICE...")?;
+    run(name, args)
+}
+
+/// Switches until the datapath goes.
+pub(crate) fn run(
+    name: String,
+    devices: impl Iterator<Item = String>,
+) -> Result<(), Box<dyn std::error::Error>> {
     let connection = Connection::open()?;
     let datapath = connection.create_datapath(&NewDatapath::new(name))?.id;
     let mut ports = Vec::new();
-    for device in args {
+    for device in devices {
         ports.push(
             connection
                 .create_vport(datapath, &NewVport::netdev(device))?

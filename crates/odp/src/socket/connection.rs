@@ -54,6 +54,9 @@ pub struct Connection {
     pool: Arc<Pool>,
 }
 
+/// What the kernel says of a meter that is not there.
+const NO_METER: i32 = nix::errno::Errno::ENOENT as i32;
+
 /// The one object that an answer is to bring.
 fn one<T>(
     outcome: Outcome,
@@ -390,11 +393,15 @@ impl Connection {
     /// Where there are no meters.
     pub fn meter(&self, datapath: DatapathId, id: MeterId) -> Result<Option<MeterStats>, Error> {
         let what = || format!("look at meter {id}");
-        one(
-            self.outcome(id.get(datapath), &what),
-            &what,
-            MeterStats::decode,
-        )
+        let outcome = self.outcome(id.get(datapath), &what);
+        // Kernels say so, or give an answer without counters.
+        if outcome
+            .as_ref()
+            .is_err_and(|error| error.errno() == Some(NO_METER))
+        {
+            return Ok(None);
+        }
+        one(outcome, &what, MeterStats::decode)
     }
 
     /// Removes a meter. That there is none is no error, as for the kernel.

@@ -16,7 +16,8 @@ use crate::text::Actions;
 /// How many labels, tags or levels are tried at most.
 const MOST: usize = 10;
 
-/// Declares what is tried as a flow: `name "key" "actions"`.
+/// Declares what is tried as a flow. A key has every header that its types imply, and a packet for user space goes
+/// to some socket, or the kernel refuses it for that alone: `name "key" "actions"`.
 macro_rules! probes {
     ($($(#[$doc:meta])* $name:ident $key:literal $actions:literal;)*) => {
         /// What a kernel can do.
@@ -60,19 +61,19 @@ probes! {
     /// A packet can be sent through the flows again.
     recirculation "recirc_id(1),in_port(1),eth(),eth_type(0x0800),ipv4()" "recirc(2)";
     /// A key can have a state of connection.
-    ct_state "in_port(1),eth(),eth_type(0x0800),ct_state(+trk)" "drop";
+    ct_state "in_port(1),eth(),eth_type(0x0800),ipv4(),ct_state(+trk)" "drop";
     /// A key can have its zone.
-    ct_zone "in_port(1),eth(),eth_type(0x0800),ct_zone(1)" "drop";
+    ct_zone "in_port(1),eth(),eth_type(0x0800),ipv4(),ct_zone(1)" "drop";
     /// A key can have its mark.
-    ct_mark "in_port(1),eth(),eth_type(0x0800),ct_mark(1)" "drop";
+    ct_mark "in_port(1),eth(),eth_type(0x0800),ipv4(),ct_mark(1)" "drop";
     /// A key can have its labels.
-    ct_label "in_port(1),eth(),eth_type(0x0800),ct_label(1)" "drop";
+    ct_label "in_port(1),eth(),eth_type(0x0800),ipv4(),ct_label(1)" "drop";
     /// A key can say that addresses were translated.
-    ct_state_nat "in_port(1),eth(),eth_type(0x0800),ct_state(+trk+snat)" "drop";
+    ct_state_nat "in_port(1),eth(),eth_type(0x0800),ipv4(),ct_state(+trk+snat)" "drop";
     /// A key can have the original direction of an IPv4 connection (Linux 4.11).
-    ct_tuple4 "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17),ct_state(+trk),ct_tuple4(src=10.0.0.1)" "drop";
+    ct_tuple4 "in_port(1),eth(),eth_type(0x0800),ipv4(proto=17),udp(),ct_state(+trk),ct_tuple4(src=10.0.0.1)" "drop";
     /// A key can have the original direction of an IPv6 connection (Linux 4.11).
-    ct_tuple6 "in_port(1),eth(),eth_type(0x86dd),ipv6(proto=17),ct_state(+trk),ct_tuple6(src=fe80::1)" "drop";
+    ct_tuple6 "in_port(1),eth(),eth_type(0x86dd),ipv6(proto=17),udp(),ct_state(+trk),ct_tuple6(src=fe80::1)" "drop";
     /// Connections can be tracked.
     ct "in_port(1),eth(),eth_type(0x0800),ipv4()" "ct(commit,zone=1)";
     /// Connections can be begun anew (Linux 4.11).

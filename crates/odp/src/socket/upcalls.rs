@@ -16,7 +16,7 @@ use super::connection::Connection;
 use super::error::Error;
 use super::events::{Change, Event, Events};
 use super::netlink::{Received, Socket, deadline, wait};
-use crate::id::DatapathId;
+use crate::id::{DatapathId, PortNo};
 use crate::message::{
     Content, DatapathRef, Family, Features, SetDatapath, Upcall, VportRef, frames,
 };
@@ -191,8 +191,7 @@ impl UpcallReader {
         while let Some(event) = events.next(Some(Duration::ZERO))? {
             match event {
                 Event::Vport(Change::Added, vport) if vport.datapath == self.place.datapath => {
-                    self.place
-                        .attach_port((vport.datapath, vport.number).into())?;
+                    self.place.attach_port(vport.number)?;
                 }
                 Event::Lost => self.place.attach_all()?,
                 _ => {}
@@ -264,13 +263,28 @@ impl Place {
 
     fn attach_all(&self) -> Result<(), Error> {
         for vport in self.connection.vports(self.datapath)? {
-            self.attach_port((self.datapath, vport.number).into())?;
+            self.attach_port(vport.number)?;
         }
         Ok(())
     }
 
-    fn attach_port(&self, port: VportRef<'_>) -> Result<(), Error> {
-        match self.connection.set_upcall_pids(port, &self.pids) {
+    /// The kernel takes no more sockets for a port than there are CPUs (6.1.192, 6.12.117): others are for
+    /// other ports.
+    fn attach_port(&self, port: PortNo) -> Result<(), Error> {
+        let most = cpus().min(self.pids.len());
+        let first = usize::try_from(port.0).unwrap_or(0).wrapping_mul(most) % self.pids.len();
+        let pids: Vec<u32> = self
+            .pids
+            .iter()
+            .copied()
+            .cycle()
+            .skip(first)
+            .take(most)
+            .collect();
+        match self
+            .connection
+            .set_upcall_pids((self.datapath, port), &pids)
+        {
             // It is gone already.
             Err(error) if error.is_missing() => Ok(()),
             other => other,
