@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use openflow::message::{CtFlushZone, FlowCommand, Message, Meter, MeterCommand, MeterMod};
+use openflow::message::{
+    CtFlushZone, FlowCommand, Message, Meter, MeterCommand, MeterMod, SwitchConfig,
+};
 use openflow::sync::{Mod, State};
 use openflow::{Action, Field, Flow, FlowKey};
 
@@ -19,7 +21,7 @@ use crate::pipeline::{CLASSIFY, announced};
 /// forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Commit {
-    /// Meters, and zones whose port has a new owner.
+    /// Meters, zones whose port has a new owner, and, with the host's own flows, how fragments are to be matched.
     pub before: Vec<Message>,
     /// Flows: those that come before those that go.
     pub bundle: Vec<Mod>,
@@ -57,7 +59,7 @@ impl Commit {
     pub(crate) fn between(
         installed: &Installed,
         old: Vec<Flow>,
-        new: Vec<Flow>,
+        new: HashMap<FlowKey, Flow>,
         extras: Extras,
     ) -> Self {
         let Extras {
@@ -66,7 +68,7 @@ impl Commit {
         } = extras;
         let mut out = Self::default();
         let used: BTreeSet<u32> = old.iter().filter_map(meter_of).collect();
-        out.zones(&owners(&old), &owners(&new));
+        out.zones(&owners(&old), &owners(new.values()));
         for meter in meters.values() {
             let command = match installed.meters().get(&meter.id) {
                 Some(there) if there == meter => continue,
@@ -81,7 +83,18 @@ impl Commit {
                     .push(meter_mod(MeterCommand::Delete, meter.clone()));
             }
         }
-        out.bundle = State::new(new, []).diff(&State::new(old, []));
+        let new = State {
+            flows: new,
+            groups: BTreeMap::new(),
+        };
+        out.bundle = new.diff(&State::new(old, []));
+        if out.bundle.iter().any(is_new_host_flow) {
+            let config = SwitchConfig {
+                flags: FIRST_FRAGMENTS,
+                miss_send_len: 0,
+            };
+            out.before.insert(0, Message::SetConfig(config));
+        }
         let told = out.bundle.iter().filter_map(|change| match change {
             Mod::Flow(change) => announcements.remove(&change.flow.key),
             Mod::Group(_) => None,
@@ -105,6 +118,20 @@ impl Commit {
     }
 }
 
+/// The first fragments of packets have ports to match (`ovs-ofctl(8)`, `set-frags`, `nx-match`). A switch that has the
+/// host's own flows was told so when it got them.
+const FIRST_FRAGMENTS: u16 = 3;
+
+fn is_new_host_flow(change: &Mod) -> bool {
+    match change {
+        Mod::Flow(change) => {
+            let host = Cookie::unmarshal(change.flow.cookie) == Ok(Cookie::Host);
+            host && change.command == FlowCommand::Add
+        }
+        Mod::Group(_) => false,
+    }
+}
+
 fn meter_mod(command: MeterCommand, meter: Meter) -> Message {
     Message::MeterMod(MeterMod { command, meter })
 }
@@ -112,7 +139,7 @@ fn meter_mod(command: MeterCommand, meter: Meter) -> Message {
 type Owner = (u32, InterfaceId);
 
 /// The zones that cards use, by the flows that put their packets there.
-fn owners(flows: &[Flow]) -> HashMap<u16, Owner> {
+fn owners<'a>(flows: impl IntoIterator<Item = &'a Flow>) -> HashMap<u16, Owner> {
     let zone = |flow: &Flow| {
         let Ok(Cookie::Machine {
             machine,
@@ -130,7 +157,7 @@ fn owners(flows: &[Flow]) -> HashMap<u16, Owner> {
         let zone = u16::try_from(set.filter(|_| flow.key.table == CLASSIFY)?).ok()?;
         Some((zone, (machine, interface)))
     };
-    flows.iter().filter_map(zone).collect()
+    flows.into_iter().filter_map(zone).collect()
 }
 
 fn meter_of(flow: &Flow) -> Option<u32> {
@@ -173,6 +200,7 @@ fn write_message(f: &mut fmt::Formatter<'_>, message: &Message) -> fmt::Result {
             writeln!(f, "meter {command} {}", change.meter)
         }
         Message::CtFlushZone(flush) => writeln!(f, "connections of zone {} forgotten", flush.zone),
+        Message::SetConfig(_) => writeln!(f, "first fragments have ports"),
         Message::PacketOut(out) => match announced(&out.packet) {
             Some(text) => writeln!(f, "{text}"),
             None => writeln!(f, "packet of {} bytes sent", out.packet.len()),

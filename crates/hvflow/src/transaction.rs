@@ -305,7 +305,6 @@ impl<'a> Transaction<'a> {
                 _ => {}
             }
         }
-        let new = new.into_values().collect();
         Ok(Commit::between(installed, old, new, all))
     }
 

@@ -164,7 +164,8 @@ fn of_a_private_card_without_a_guard() {
         .iter()
         .map(|message| format!("{message:?}"))
         .collect();
-    assert_eq!(meters.len(), 2);
+    // Before the meters the switch is told how to match fragments.
+    assert_eq!(meters.len(), 3);
     insta::assert_snapshot!(text(&commit, Selection::Machines));
 }
 
@@ -229,6 +230,16 @@ fn a_port_that_is_missing_is_named_and_waited_for() {
         error.starts_with("vnics[0].interface_type: the hypervisor has no private uplink"),
         "{error}"
     );
+}
+
+#[test]
+fn no_card_strays_into_the_network_of_the_other_type() {
+    let (host, ports) = (host(), ports());
+    let mut transaction = Transaction::new(&host, &ports);
+    assert!(transaction.set(&with("vlan", json!(300))).is_ok());
+    let error = transaction.set(&with("vlan", json!(200))).unwrap_err();
+    let text = "vnics[0].vlan: 200 is the VLAN of the cards that are not public";
+    assert_eq!(error.to_string(), text);
 }
 
 #[test]

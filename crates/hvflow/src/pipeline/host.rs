@@ -22,10 +22,12 @@ mod ct {
     pub(super) const NEW: u32 = 1;
     pub(super) const EST: u32 = 1 << 1;
     pub(super) const REL: u32 = 1 << 2;
-    pub(super) const RPL: u32 = 1 << 3;
     pub(super) const INV: u32 = 1 << 4;
     pub(super) const TRK: u32 = 1 << 5;
 }
+
+/// A fragment that is not the first (`ovs-fields(7)`, `ip_frag`).
+const LATER: u8 = 3;
 
 type Entry = (u8, u16, Match, Vec<Action>);
 
@@ -150,15 +152,16 @@ fn tracking() -> Vec<Entry> {
     out
 }
 
-/// Asks the policies of the direction in which the connection was opened, with the addresses of its first packet.
-fn ask(inbound: bool, as_opened: bool) -> Vec<Action> {
+/// Asks the policies of the direction in which the connection was opened, with the addresses and ports of its first
+/// packet.
+fn ask(inbound: bool) -> Vec<Action> {
     let value = if inbound { bit::INBOUND } else { 0 };
     vec![
         set_bits(value, bit::INBOUND),
         Action::Resubmit {
             in_port: None,
             table: Some(POLICY),
-            ct: as_opened,
+            ct: true,
         },
         Action::GotoTable(VERDICT),
     ]
@@ -166,32 +169,35 @@ fn ask(inbound: bool, as_opened: bool) -> Vec<Action> {
 
 fn state() -> Vec<Entry> {
     let known = ct::TRK | ct::INV;
-    let mut out = vec![(
-        STATE,
-        100,
-        Match::new().ct_state(ct::TRK | ct::INV, known),
-        Vec::new(),
-    )];
-    // Errors that speak of a connection, then its answering direction, then the direction in which it was opened.
-    let groups = [
-        (90, ct::REL, ct::REL, true),
-        (80, ct::EST | ct::RPL, ct::EST | ct::RPL, true),
-        (70, ct::EST, ct::EST | ct::RPL, false),
-    ];
-    for (priority, value, mask, as_opened) in groups {
-        for inbound in [false, true] {
-            let mark = if inbound { MARK_INBOUND } else { 0 };
-            let matches = Match::new()
-                .ct_state(ct::TRK | value, known | mask)
-                .with_masked(Field::CtMark, mark, MARK_INBOUND);
-            out.push((STATE, priority, matches, ask(inbound, as_opened)));
-        }
-    }
+    let invalid = Match::new().ct_state(known, known);
+    let mut out = vec![(STATE, 100, invalid, Vec::new())];
     for inbound in [false, true] {
+        // Errors that speak of a connection, and its packets both ways, go by who opened it.
+        let mark = if inbound { MARK_INBOUND } else { 0 };
+        for (priority, state) in [(90, ct::REL), (80, ct::EST)] {
+            let matches = Match::new()
+                .ct_state(ct::TRK | state, known | state)
+                .with_masked(Field::CtMark, mark, MARK_INBOUND);
+            out.push((STATE, priority, matches, ask(inbound)));
+        }
         let half = if inbound { bit::TO_MACHINE } else { 0 };
-        let matches = with_bits(Match::new(), half, bit::TO_MACHINE)
+        let opens = with_bits(Match::new(), half, bit::TO_MACHINE)
             .ct_state(ct::TRK | ct::NEW, known | ct::NEW);
-        out.push((STATE, 60, matches, ask(inbound, false)));
+        out.push((STATE, 60, opens, ask(inbound)));
+    }
+    // The kernel's datapath shows whole packets here; that in user space shows fragments, of which the later have no
+    // ports, not even those of their connection. They are worth nothing without the first, which is looked at: neither
+    // to the receiver nor to the tracker, which makes a connection known by whole packets alone.
+    for family in FAMILIES {
+        let later = family
+            .packets(Match::new())
+            .with(Field::IpFrag, LATER)
+            .ct_state(ct::TRK, known);
+        let actions = vec![
+            set_bits(bit::ALLOWED, bit::ALLOWED),
+            Action::GotoTable(VERDICT),
+        ];
+        out.push((STATE, 95, later, actions));
     }
     // A card without policies may do everything: they are what closes it.
     let open = vec![set_bits(bit::ALLOWED, bit::ALLOWED)];

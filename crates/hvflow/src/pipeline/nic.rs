@@ -6,7 +6,7 @@ use packet::Mac;
 use super::{CARD, MAX_PORT, NETWORK, floating, ipv4, ipv6, link, policy};
 use crate::cookie::{Cookie, InterfaceId, Kind};
 use crate::host::{Host, Ports};
-use crate::params::{Findings, NetworkParams, Path, Problems, Vnic};
+use crate::params::{Findings, InterfaceType, NetworkParams, Path, Problems, Vnic};
 
 /// A card of a machine, with the numbers that it has on this switch.
 pub(crate) struct Nic<'a> {
@@ -74,6 +74,19 @@ pub(crate) fn resolve<'a>(
         let text = format_args!("its uplink, {}, is no port of the bridge", uplink.port);
         found.add(&at.field("interface_type"), text);
     }
+    let vlan = vnic.vlan.or_else(|| uplink.map(|uplink| uplink.vlan));
+    let other =
+        InterfaceType::ALL.map(|kind| host.uplink(kind).filter(|_| kind != vnic.interface_type));
+    if let Some(other) = other.into_iter().flatten().next()
+        && uplink.map(|uplink| &uplink.port) == Some(&other.port)
+        && vlan == Some(other.vlan)
+    {
+        let text = format_args!(
+            "{} is the VLAN of the cards that are not {}",
+            other.vlan, vnic.interface_type
+        );
+        found.add(&at.field("vlan"), text);
+    }
     let port = ports.number(&vnic.name);
     let zone = port.and_then(|port| host.zone_base.0.checked_add(port));
     match (port, zone) {
@@ -98,10 +111,7 @@ pub(crate) fn resolve<'a>(
         interface,
         port: port.unwrap_or_default(),
         uplink: uplink_port.unwrap_or_default(),
-        vlan: vnic
-            .vlan
-            .or_else(|| uplink.map(|uplink| uplink.vlan))
-            .unwrap_or_default(),
+        vlan: vlan.unwrap_or_default(),
         router: uplink.and_then(|uplink| uplink.router_mac),
         zone: zone.unwrap_or_default(),
     })
