@@ -6,9 +6,15 @@
 //! [`rollout`] when an action changes what many are to have. So nothing has to be remembered of what was told: whoever
 //! was away, or is a new one of that name, gets what it lacks.
 //!
+//! What people ask for is a [`request`]; its plan is rows, written in one transaction together with the row that says who
+//! did what.
+//!
 //! It must not know how a hypervisor is programmed, nor how a database is kept.
 
 pub mod fleet;
+pub mod request;
 pub mod rollout;
+#[cfg(test)]
+mod samples;
 pub mod view;
 pub mod wanted;

@@ -4,6 +4,7 @@ use ovsdb::Row;
 use proptest::prelude::*;
 
 use super::*;
+use crate::samples::parameters;
 
 /// The database, the hypervisors, and the shell between them.
 #[derive(Default)]
@@ -33,16 +34,6 @@ fn customer(number: u64) -> Uuid {
 
 fn name(number: u64) -> Str {
     format!("hv{number}").into()
-}
-
-/// Network parameters of a machine with one card.
-fn parameters(number: i64, address: u8) -> Str {
-    format!(
-        r#"{{"droplet_id":{number},"vnics":[{{"mac":"02:00:00:00:00:{number:02x}","enabled":1,"name":"tap{number}",
-        "interface_type":"public","addresses":{{"ipv4":[{{"ip_address":"10.0.0.{address}","masklen":24}}]}},
-        "security_policies":{{"rules":[]}}}}]}}"#
-    )
-    .into()
 }
 
 impl World {
