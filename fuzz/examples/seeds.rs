@@ -343,13 +343,15 @@ const FLOWS: [&str; 16] = [
     "udp6,tp_src=0x35/0xfff0,ip_frag=no,nw_tos=4,nw_ecn=1,nw_ttl=3,actions=all,flood,local,normal,fin_timeout(idle_timeout=5)",
 ];
 
-const LOGIC: [&str; 16] = [
+const LOGIC: [&str; 18] = [
     "ip4.src == 10.0.0.0/8 && tcp.dst == {80, 443} || !(udp && udp.src > 1024)",
     "inport == \"a\" && eth.src == 00:00:00:00:00:01 && ip6.dst == fe80::/64",
     "ip4.src == $set && outport == @group && is_chassis_resident(\"cr-p\")",
     "ct.est && !ct.rel && ct_label.blocked == 1 && reg0[3..5] == 2",
     "(arp.op == 1 || nd_ns) && flags.loopback == 0 && vlan.present",
     "0 <= tcp.src < 1024 && icmp4.type != 3 && ip.ttl == {0, 1}",
+    "VIP=10.0.0.1\nPORT=80 && ct.est\nip4.dst == ^VIP && tcp.dst == ^PORT",
+    "BACKENDS=10.0.0.1:80,[fd00::1]:80\nct_lb_mark(backends=^BACKENDS; skip_snat);",
     "next;",
     "reg0[0] = 1; ip.ttl--; eth.dst <-> eth.src; outport = inport; output;",
     "ct_commit { ct_label.blocked = 1; ct_mark = 3; }; next(pipeline=ingress, table=5);",

@@ -121,14 +121,15 @@ impl Interner {
             expand_match(text.matches, about.symbols(), variables).map_err(FlowError::Match)?;
         let actions =
             expand_actions(text.actions, Symbols::ovn(), variables).map_err(FlowError::Actions)?;
+        let tidy = |actions: &mut Actions| actions.0.shrink_to_fit();
         Ok(Flow {
             datapaths: text.datapaths,
             stage: text.stage,
             priority: text.priority,
             hint: text.hint,
             matches: Packed::new(&matches),
-            actions: self.actions.share(actions),
-            about: self.abouts.share(about),
+            actions: self.actions.share(actions, tidy),
+            about: self.abouts.share(about, |_| ()),
         })
     }
 
@@ -171,7 +172,8 @@ impl<T> Default for Pool<T> {
 }
 
 impl<T: Eq + std::hash::Hash> Pool<T> {
-    fn share(&self, value: T) -> Arc<T> {
+    /// The one that is equal to `value`; a new one is made `tidy`, as it will stay.
+    fn share(&self, mut value: T, tidy: impl FnOnce(&mut T)) -> Arc<T> {
         // A pool is whole between any two of its operations, so one that panicked leaves it so.
         let mut values = self.values.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = values.all.get(&value) {
@@ -181,6 +183,7 @@ impl<T: Eq + std::hash::Hash> Pool<T> {
             values.all.retain(|value| Arc::strong_count(value) > 1);
             values.limit = FIRST_LIMIT.max(values.all.len() * 2);
         }
+        tidy(&mut value);
         let value = Arc::new(value);
         values.all.insert(value.clone());
         value

@@ -7,19 +7,19 @@ use crate::{Constant, Error, Format, Str};
 
 /// One token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Token {
+pub(crate) enum Token<'a> {
     /// A name: letters, digits, `_` and `.`.
-    Name(Str),
+    Name(&'a str),
     /// A quoted text.
     Text(Str),
     /// A number with its mask.
     Number(Constant),
     /// `$name`
-    Set(Str),
+    Set(&'a str),
     /// `@name`
-    Group(Str),
+    Group(&'a str),
     /// `^name`
-    Template(Str),
+    Template(&'a str),
     /// An operator or a bracket.
     Sign(&'static str),
     /// The end of the text.
@@ -28,8 +28,8 @@ pub(crate) enum Token {
 
 /// A token and where it stands, in bytes.
 #[derive(Clone, Debug)]
-pub(crate) struct Placed {
-    pub(crate) token: Token,
+pub(crate) struct Placed<'a> {
+    pub(crate) token: Token<'a>,
     pub(crate) start: usize,
     pub(crate) end: usize,
 }
@@ -87,7 +87,7 @@ pub(crate) fn error_at(text: &str, start: usize, end: usize, message: impl Into<
 }
 
 /// Splits `text`; the last token is [`Token::End`].
-pub(crate) fn tokens(text: &str) -> Result<Vec<Placed>, Error> {
+pub(crate) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, Error> {
     // Few texts have more than a token in three bytes; a long one may grow.
     let mut result = Vec::with_capacity(text.len().min(256) / 3 + 2);
     let mut at = 0;
@@ -130,29 +130,26 @@ pub(crate) fn single_constant(text: &str) -> Result<Constant, Error> {
 
 /// Passes over spaces and comments.
 fn skip_blank(text: &str, mut at: usize) -> Result<usize, Error> {
+    let bytes = text.as_bytes();
     loop {
-        let rest = &text[at..];
-        let trimmed = rest.trim_start_matches([' ', '\t', '\r', '\n']);
-        at += rest.len() - trimmed.len();
-        if trimmed.starts_with("//") {
-            at += trimmed.find('\n').unwrap_or(trimmed.len());
-        } else if trimmed.starts_with("/*") {
-            let length = trimmed.find("*/").ok_or_else(|| {
-                error_at(
-                    text,
-                    at,
-                    at + 2,
-                    "this comment has no end; close it with `*/`",
-                )
-            })?;
-            at += length + 2;
-        } else {
-            return Ok(at);
+        while matches!(bytes.get(at), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            at += 1;
+        }
+        match (bytes.get(at), bytes.get(at + 1)) {
+            (Some(b'/'), Some(b'/')) => at += text[at..].find('\n').unwrap_or(text.len() - at),
+            (Some(b'/'), Some(b'*')) => {
+                let length = text[at..].find("*/").ok_or_else(|| {
+                    let message = "this comment has no end; close it with `*/`";
+                    error_at(text, at, at + 2, message)
+                })?;
+                at += length + 2;
+            }
+            _ => return Ok(at),
         }
     }
 }
 
-fn token(text: &str, at: usize) -> Result<(Token, usize), Error> {
+fn token(text: &str, at: usize) -> Result<(Token<'_>, usize), Error> {
     let rest = &text[at..];
     let Some(first) = rest.chars().next() else {
         return Ok((Token::End, at));
@@ -165,21 +162,21 @@ fn token(text: &str, at: usize) -> Result<(Token, usize), Error> {
     }
     if first.is_ascii_alphabetic() || first == '_' || first == '.' && !rest.starts_with("..") {
         let length = name_length(rest);
-        return Ok((Token::Name(rest[..length].into()), at + length));
+        return Ok((Token::Name(&rest[..length]), at + length));
     }
-    let prefixed: Option<fn(Str) -> Token> = match first {
-        '$' => Some(Token::Set),
-        '@' => Some(Token::Group),
-        '^' => Some(Token::Template),
-        _ => None,
-    };
-    if let Some(make) = prefixed {
+    if let '$' | '@' | '^' = first {
         let length = name_length(&rest[1..]);
         if length == 0 {
             let message = format!("a name was expected right after `{first}`");
             return Err(error_at(text, at, at + 1, message));
         }
-        return Ok((make(rest[1..=length].into()), at + 1 + length));
+        let name = &rest[1..=length];
+        let token = match first {
+            '$' => Token::Set(name),
+            '@' => Token::Group(name),
+            _ => Token::Template(name),
+        };
+        return Ok((token, at + 1 + length));
     }
     match sign(rest) {
         Some(sign) => Ok((Token::Sign(sign), at + sign.len())),
@@ -207,12 +204,18 @@ pub(crate) fn skip_token(text: &str, at: usize) -> Result<usize, Error> {
 
 /// The length of the name that `text` begins with; it may begin with a digit too.
 pub(crate) fn name_length(text: &str) -> usize {
-    text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))
-        .unwrap_or(text.len())
+    let is_name = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.');
+    text.bytes().take_while(is_name).count()
 }
 
 /// A quoted text with JSON's escapes.
-fn quoted(text: &str, at: usize) -> Result<(Token, usize), Error> {
+fn quoted(text: &str, at: usize) -> Result<(Token<'static>, usize), Error> {
+    let rest = &text[at + 1..];
+    if let Some(end) = rest.find(['"', '\\'])
+        && rest.as_bytes()[end] == b'"'
+    {
+        return Ok((Token::Text(rest[..end].into()), at + 1 + end + 1));
+    }
     let mut value = String::new();
     let mut chars = text[at + 1..].char_indices();
     while let Some((offset, c)) = chars.next() {
@@ -258,7 +261,7 @@ fn quoted(text: &str, at: usize) -> Result<(Token, usize), Error> {
 }
 
 /// A number with its mask, if there is one at `at`.
-fn number(text: &str, at: usize) -> Result<Option<(Token, usize)>, Error> {
+fn number(text: &str, at: usize) -> Result<Option<(Token<'static>, usize)>, Error> {
     let Some((value, format, end)) = plain_number(text, at)? else {
         return Ok(None);
     };
@@ -315,6 +318,9 @@ fn mask(text: &str, at: usize, of: Format) -> Result<(u128, usize), Error> {
 
 fn plain_number(text: &str, at: usize) -> Result<Option<(u128, Format, usize)>, Error> {
     let rest = &text[at..];
+    if !rest.starts_with(|c: char| c.is_ascii_hexdigit() || c == ':') {
+        return Ok(None);
+    }
     let starts_digit = rest.starts_with(|c: char| c.is_ascii_digit());
     if let Some(digits) = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0X")) {
         let length = digits
@@ -331,9 +337,10 @@ fn plain_number(text: &str, at: usize) -> Result<Option<(u128, Format, usize)>, 
             )),
         };
     }
-    let is_address = |c: char| c.is_ascii_hexdigit() || c == ':' || c == '.';
-    let run = &rest[..rest.find(|c: char| !is_address(c)).unwrap_or(rest.len())];
-    if run.matches(':').count() >= 2 {
+    let is_address = |c: &u8| c.is_ascii_hexdigit() || matches!(c, b':' | b'.');
+    let length = rest.bytes().take_while(is_address).count();
+    let run = &rest[..length];
+    if run.bytes().filter(|c| *c == b':').count() >= 2 {
         return colon_address(text, at, run, starts_digit);
     }
     if !starts_digit {

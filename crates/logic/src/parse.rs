@@ -3,7 +3,7 @@
 use crate::expr::{Comparison, Expr, Relation, Value};
 use crate::lexer::{Placed, Token, error_at, tokens};
 use crate::near::hint;
-use crate::{Constant, Error, Field, Format, Kind, Level, Scope, Slice, Str, Symbols};
+use crate::{Constant, Error, Field, Format, Kind, Level, Scope, Slice, Str, Symbol, Symbols};
 
 /// The one function that a match can call.
 const RESIDENCY: &str = "is_chassis_resident";
@@ -37,7 +37,7 @@ pub fn parse_match_with(text: &str) -> Result<Expr, Error> {
 /// A position in a list of tokens; the action parser uses it too.
 pub(crate) struct Parser<'a> {
     text: &'a str,
-    tokens: Vec<Placed>,
+    tokens: Vec<Placed<'a>>,
     at: usize,
     symbols: &'a Symbols,
 }
@@ -52,20 +52,24 @@ impl<'a> Parser<'a> {
         })
     }
 
-    pub(crate) fn peek(&self) -> &Token {
+    pub(crate) fn peek(&self) -> &Token<'a> {
         &self.tokens[self.at].token
     }
 
     /// The token after the next one.
-    pub(crate) fn peek_second(&self) -> &Token {
+    pub(crate) fn peek_second(&self) -> &Token<'a> {
         &self.tokens[(self.at + 1).min(self.tokens.len() - 1)].token
     }
 
-    pub(crate) fn next(&mut self) -> Token {
+    pub(crate) fn next(&mut self) -> Token<'a> {
         let token = self.peek().clone();
+        self.skip();
+        token
+    }
+
+    fn skip(&mut self) {
         // The last token is `End`, which stays for ever.
         self.at = (self.at + 1).min(self.tokens.len() - 1);
-        token
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -97,7 +101,7 @@ impl<'a> Parser<'a> {
     pub(crate) fn accept(&mut self, sign: &str) -> bool {
         let found = self.is(sign);
         if found {
-            self.next();
+            self.skip();
         }
         found
     }
@@ -111,9 +115,9 @@ impl<'a> Parser<'a> {
     }
 
     pub(crate) fn accept_name(&mut self, name: &str) -> bool {
-        let found = matches!(self.peek(), Token::Name(found) if found == name);
+        let found = matches!(self.peek(), Token::Name(found) if *found == name);
         if found {
-            self.next();
+            self.skip();
         }
         found
     }
@@ -121,7 +125,7 @@ impl<'a> Parser<'a> {
     pub(crate) fn text(&mut self, what: &str) -> Result<Str, Error> {
         match self.peek().clone() {
             Token::Text(text) => {
-                self.next();
+                self.skip();
                 Ok(text)
             }
             _ => Err(self.unexpected(what)),
@@ -131,14 +135,23 @@ impl<'a> Parser<'a> {
     /// A field symbol with its bits.
     pub(crate) fn slice(&mut self) -> Result<Slice, Error> {
         let start = self.at;
-        let Token::Name(name) = self.peek().clone() else {
-            return Err(self.unexpected("the name of a field"));
+        let symbol = self.symbol("the name of a field")?;
+        self.bits_of(symbol, start)
+    }
+
+    fn symbol(&mut self, expected: &str) -> Result<&'static Symbol, Error> {
+        let Token::Name(name) = self.peek() else {
+            return Err(self.unexpected(expected));
         };
-        let symbol = self
-            .symbols
-            .find(&name)
-            .ok_or_else(|| self.unknown_symbol(&name))?;
-        self.next();
+        let symbol = self.symbols.find(name);
+        let symbol = symbol.ok_or_else(|| self.unknown_symbol(name))?;
+        self.skip();
+        Ok(symbol)
+    }
+
+    /// The bits of a symbol whose name was just read, at `start`.
+    fn bits_of(&mut self, symbol: &'static Symbol, start: usize) -> Result<Slice, Error> {
+        let name = symbol.name();
         let Some(whole) = Slice::whole(symbol) else {
             return Err(self.error_from(start, format!("`{name}` is a predicate, not a field")));
         };
@@ -158,10 +171,8 @@ impl<'a> Parser<'a> {
         }
         Slice::part(symbol, first, last).ok_or_else(|| {
             let highest = symbol.width() - 1;
-            self.error_from(
-                start,
-                format!("`{name}` has the bits 0 to {highest}, low..high"),
-            )
+            let message = format!("`{name}` has the bits 0 to {highest}, low..high");
+            self.error_from(start, message)
         })
     }
 
@@ -183,7 +194,7 @@ impl<'a> Parser<'a> {
                 mask: None,
                 format: Format::Decimal,
             }) if value < 128 => {
-                self.next();
+                self.skip();
                 Ok(value as u8)
             }
             _ => Err(self.unexpected("the number of a bit")),
@@ -232,16 +243,17 @@ impl<'a> Parser<'a> {
             }
             return Ok(inner.not());
         }
-        match self.peek().clone() {
-            Token::Name(name) if name == RESIDENCY => self.residency(),
+        match self.peek() {
+            Token::Name(RESIDENCY) => self.residency(),
             Token::Name(_) => self.symbol_first(negated),
             Token::Number(Constant {
                 value: value @ (0 | 1),
                 mask: None,
                 ..
             }) if self.relation_of(self.peek_second()).is_none() => {
-                self.next();
-                Ok(Expr::Const(value == 1))
+                let truth = *value == 1;
+                self.skip();
+                Ok(Expr::Const(truth))
             }
             Token::Number(_)
             | Token::Text(_)
@@ -260,7 +272,7 @@ impl<'a> Parser<'a> {
             && !matches!(self.tokens[start].token, Token::Sign("!"))
     }
 
-    fn relation_of(&self, token: &Token) -> Option<Relation> {
+    fn relation_of(&self, token: &Token<'_>) -> Option<Relation> {
         Some(match token {
             Token::Sign("==") => Relation::Equal,
             Token::Sign("!=") => Relation::NotEqual,
@@ -274,12 +286,12 @@ impl<'a> Parser<'a> {
 
     fn accept_relation(&mut self) -> Option<Relation> {
         let relation = self.relation_of(self.peek())?;
-        self.next();
+        self.skip();
         Some(relation)
     }
 
     fn residency(&mut self) -> Result<Expr, Error> {
-        self.next();
+        self.skip();
         self.expect("(")?;
         let port = self.text("the name of a port in double quotes")?;
         self.expect(")")?;
@@ -289,46 +301,13 @@ impl<'a> Parser<'a> {
     /// `symbol`, or `symbol relation constants`.
     fn symbol_first(&mut self, negated: bool) -> Result<Expr, Error> {
         let start = self.at;
-        let Token::Name(name) = self.peek().clone() else {
-            return Err(self.unexpected("a field or a predicate"));
-        };
-        if let Some(symbol) = self.symbols.find(&name)
-            && let Kind::Predicate(_) = symbol.kind()
-        {
-            self.next();
-            let value = match self.accept_relation() {
-                None => true,
-                Some(relation) => self.truth(relation, &name)?,
-            };
-            if symbol.level() == Level::Nominal && value == negated {
-                let message = format!(
-                    "`{name}` may only be tested positively: `{name}`, not `!{name}` or `{name} == 0`"
-                );
-                return Err(self.error_from(start, message));
-            }
-            let predicate = Expr::Predicate(symbol);
-            return Ok(if value { predicate } else { predicate.not() });
+        let symbol = self.symbol("a field or a predicate")?;
+        if let Kind::Predicate(_) = symbol.kind() {
+            return self.predicate(symbol, start, negated);
         }
-        let operand = self.matchable_slice()?;
+        let operand = self.matchable(symbol, start)?;
         let Some(relation) = self.accept_relation() else {
-            if negated && operand.width() != 1 && !operand.is_port() {
-                return Ok(Expr::Compare(Comparison {
-                    operand,
-                    relation: Relation::NotEqual,
-                    values: vec![Value::Number(Constant::number(0))],
-                }));
-            }
-            if operand.width() != 1 || operand.is_port() {
-                let example = if operand.is_port() {
-                    "== \"name\""
-                } else {
-                    "!= 0"
-                };
-                let message =
-                    format!("`{operand}` needs a comparison, such as `{operand} {example}`");
-                return Err(self.error_from(start, message));
-            }
-            return Ok(Expr::Bit(operand));
+            return self.bare(operand, start, negated);
         };
         let comparison = self.comparison(start, operand, relation, negated)?;
         if self.relation_of(self.peek()).is_some() {
@@ -339,10 +318,53 @@ impl<'a> Parser<'a> {
         Ok(comparison)
     }
 
-    fn matchable_slice(&mut self) -> Result<Slice, Error> {
-        let start = self.at;
-        let slice = self.slice()?;
-        if slice.symbol().scope() == Scope::IcmpError {
+    /// A predicate whose name was just read, by itself or compared with 0 or 1.
+    fn predicate(
+        &mut self,
+        symbol: &'static Symbol,
+        start: usize,
+        negated: bool,
+    ) -> Result<Expr, Error> {
+        let name = symbol.name();
+        let value = match self.accept_relation() {
+            None => true,
+            Some(relation) => self.truth(relation, name)?,
+        };
+        if symbol.level() == Level::Nominal && value == negated {
+            let message = format!(
+                "`{name}` may only be tested positively: `{name}`, not `!{name}` or `{name} == 0`"
+            );
+            return Err(self.error_from(start, message));
+        }
+        let predicate = Expr::Predicate(symbol);
+        Ok(if value { predicate } else { predicate.not() })
+    }
+
+    /// A field by itself: a bit that is 1, or below `!` a number that is 0.
+    fn bare(&self, operand: Slice, start: usize, negated: bool) -> Result<Expr, Error> {
+        if operand.width() == 1 && !operand.is_port() {
+            return Ok(Expr::Bit(operand));
+        }
+        if negated && !operand.is_port() {
+            return Ok(Expr::Compare(Comparison {
+                operand,
+                relation: Relation::NotEqual,
+                values: vec![Value::Number(Constant::number(0))],
+            }));
+        }
+        let example = if operand.is_port() {
+            "== \"name\""
+        } else {
+            "!= 0"
+        };
+        let message = format!("`{operand}` needs a comparison, such as `{operand} {example}`");
+        Err(self.error_from(start, message))
+    }
+
+    /// The bits of a symbol whose name was just read, which can be matched.
+    fn matchable(&mut self, symbol: &'static Symbol, start: usize) -> Result<Slice, Error> {
+        let slice = self.bits_of(symbol, start)?;
+        if symbol.scope() == Scope::IcmpError {
             return Err(self.error_from(start, format!("`{slice}` can only be set, not matched")));
         }
         Ok(slice)
@@ -358,7 +380,7 @@ impl<'a> Parser<'a> {
             }) => value == 1,
             _ => return Err(self.unexpected(&format!("0 or 1, which is all `{name}` can be,"))),
         };
-        self.next();
+        self.skip();
         match relation {
             Relation::Equal => Ok(value),
             Relation::NotEqual => Ok(!value),
@@ -375,13 +397,13 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("`==`, `!=`, `<`, `<=`, `>` or `>=`"));
         };
         let start = self.at;
-        if let Token::Name(name) = self.peek().clone()
-            && let Some(Kind::Predicate(_)) = self.symbols.find(&name).map(|s| s.kind())
-        {
+        let symbol = self.symbol("a field")?;
+        if let Kind::Predicate(_) = symbol.kind() {
+            let name = symbol.name();
             let message = format!("write `{name}` first: `{name} == 1`");
             return Err(self.error_from(start, message));
         }
-        let operand = self.matchable_slice()?;
+        let operand = self.matchable(symbol, start)?;
         let after = self.at;
         // The constants are read again now that the field is known.
         self.at = first_at;
@@ -475,8 +497,8 @@ impl<'a> Parser<'a> {
         let value = match self.peek().clone() {
             Token::Number(constant) => Value::Number(constant),
             Token::Text(text) => Value::Text(text),
-            Token::Set(name) => Value::AddressSet(name),
-            Token::Group(name) => Value::PortGroup(name),
+            Token::Set(name) => Value::AddressSet(name.into()),
+            Token::Group(name) => Value::PortGroup(name.into()),
             Token::Name(name) => {
                 return Err(self.error(format!(
                     "a constant was expected, not the name `{name}`; texts stand in double quotes"
@@ -484,7 +506,7 @@ impl<'a> Parser<'a> {
             }
             _ => return Err(self.unexpected("a constant")),
         };
-        self.next();
+        self.skip();
         Ok(value)
     }
 
@@ -516,7 +538,7 @@ impl<'a> Parser<'a> {
 
     /// Where a member of the set stands that begins at `at`; each is one token.
     fn member_position(&self, at: usize, number: usize) -> usize {
-        let is_member = |token: &Token| !matches!(token, Token::Sign("{" | ","));
+        let is_member = |token: &Token<'_>| !matches!(token, Token::Sign("{" | ","));
         let mut places =
             (at..self.tokens.len()).filter(|place| is_member(&self.tokens[*place].token));
         places.nth(number).unwrap_or(at)

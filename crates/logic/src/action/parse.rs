@@ -83,7 +83,7 @@ impl Reader<'_> {
 
     /// One action without its semicolon.
     fn statement(&mut self) -> Result<Action, Error> {
-        let Token::Name(name) = self.parser.peek().clone() else {
+        let &Token::Name(name) = self.parser.peek() else {
             return Err(self.parser.unexpected("an action"));
         };
         if let Token::Sign("=" | "<->" | "[") = self.parser.peek_second() {
@@ -91,7 +91,7 @@ impl Reader<'_> {
         }
         let start = self.parser.position();
         self.parser.next();
-        if let Some(nest) = Nest::named(&name) {
+        if let Some(nest) = Nest::named(name) {
             let scope = if nest == Nest::Clone {
                 Scope::Default
             } else {
@@ -99,13 +99,13 @@ impl Reader<'_> {
             };
             return Ok(Action::Nested(nest, self.braces(scope)?));
         }
-        if let Some(kind) = NatKind::named(&name) {
+        if let Some(kind) = NatKind::named(name) {
             return self.nat(kind);
         }
-        if let Some(kind) = LbKind::named(&name) {
+        if let Some(kind) = LbKind::named(name) {
             return self.load_balance(kind);
         }
-        match name.as_str() {
+        match name {
             "output" => Ok(Action::Output),
             "next" => self.next(),
             "push" => Ok(Action::Push(self.slice_in_parentheses()?)),
@@ -160,7 +160,7 @@ impl Reader<'_> {
             "drop" => Err(self
                 .parser
                 .error_from(start, "`drop;` stands alone, without other actions")),
-            _ => Err(self.no_such_action(start, &name)),
+            _ => Err(self.no_such_action(start, name)),
         }
     }
 
@@ -178,10 +178,10 @@ impl Reader<'_> {
         }
         self.parser.expect("=")?;
         self.check_writable(target, at)?;
-        if let (Token::Name(name), Token::Sign("(")) =
-            (self.parser.peek().clone(), self.parser.peek_second())
+        if let (&Token::Name(name), Token::Sign("(")) =
+            (self.parser.peek(), self.parser.peek_second())
         {
-            return self.assigned(target, at, &name);
+            return self.assigned(target, at, name);
         }
         let value_at = self.parser.position();
         match self.parser.peek().clone() {

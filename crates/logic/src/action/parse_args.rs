@@ -104,7 +104,8 @@ impl Reader<'_> {
     /// `true` or `false`, in double quotes or without.
     fn truth(&mut self) -> Result<bool, Error> {
         let value = match self.parser.peek() {
-            Token::Name(word) | Token::Text(word) => word.parse().ok(),
+            Token::Name(word) => word.parse().ok(),
+            Token::Text(word) => word.parse().ok(),
             _ => None,
         };
         let value = value.ok_or_else(|| self.parser.unexpected("`true` or `false`"))?;
@@ -490,7 +491,7 @@ impl Reader<'_> {
     }
 
     pub(super) fn observation_point(&mut self) -> Result<ObservationPoint, Error> {
-        if *self.parser.peek() == Token::Set("cookie".into()) {
+        if *self.parser.peek() == Token::Set("cookie") {
             self.parser.next();
             return Ok(ObservationPoint::Cookie);
         }

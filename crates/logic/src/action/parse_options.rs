@@ -25,13 +25,13 @@ impl Reader<'_> {
     ) -> Result<Vec<OptionValue>, Error> {
         let mut options = Vec::new();
         while !self.parser.accept(")") {
-            let Token::Name(name) = self.parser.peek().clone() else {
+            let &Token::Name(name) = self.parser.peek() else {
                 return Err(self
                     .parser
                     .unexpected(&format!("the name of a {what} option")));
             };
             let Some(option) = table.iter().find(|option| option.name == name) else {
-                let hint = hint(&name, table.iter().map(|option| option.name));
+                let hint = hint(name, table.iter().map(|option| option.name));
                 let message = format!("there is no {what} option called `{name}`{hint}");
                 return Err(self.parser.error(message));
             };

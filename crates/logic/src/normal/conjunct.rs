@@ -110,6 +110,15 @@ impl Conjunct {
         }
     }
 
+    /// Whether every packet that satisfies it satisfies `wider` too.
+    fn implies(&self, wider: &Self) -> bool {
+        wider.terms.iter().all(|wide| {
+            self.term(wide.field).is_some_and(|term| {
+                term.mask & wide.mask == wide.mask && (term.value ^ wide.value) & wide.mask == 0
+            })
+        })
+    }
+
     /// Which bits of which fields it looks at.
     fn shape(&self) -> Shape {
         self.terms.iter().map(|t| (t.field, t.mask)).collect()
@@ -139,12 +148,30 @@ type Shape = SmallVec<[(Field, u128); 4]>;
 /// Look-ups that a search for superfluous conjuncts may cost.
 const MAX_WORK: usize = 10_000_000;
 
+/// So few conjuncts are compared with each other.
+const FEW: usize = 8;
+
+fn simplify_few(mut all: Vec<Conjunct>) -> Vec<Conjunct> {
+    all.sort_unstable();
+    all.dedup();
+    let mut at = 0;
+    while at < all.len() {
+        let others = all.iter().enumerate().filter(|(other, _)| *other != at);
+        if others.into_iter().any(|(_, wider)| all[at].implies(wider)) {
+            all.remove(at);
+        } else {
+            at += 1;
+        }
+    }
+    all
+}
+
 /// Removes duplicates and every conjunct that implies another one; sorts. Cost is conjuncts times
 /// distinct shapes, and there are few shapes: prefix lengths times the fields of the expression.
 /// Where that is too much, only duplicates go.
 pub(crate) fn simplify(conjuncts: Vec<Conjunct>) -> Vec<Conjunct> {
-    if conjuncts.len() < 2 {
-        return conjuncts;
+    if conjuncts.len() <= FEW {
+        return simplify_few(conjuncts);
     }
     let all: FxHashSet<Conjunct> = conjuncts.into_iter().collect();
     let mut shapes: FxHashMap<Shape, usize> = FxHashMap::default();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::bits::{self, Masked, complement, ones};
 use crate::normal::{Conjunct, Environment, Limits, Term};
 use crate::{
-    Bits, Comparison, Constant, Expr, Kind, NormalError, Relation, Slice, Str, Symbol, Value,
+    Bits, Comparison, Constant, Expr, Field, Kind, NormalError, Relation, Slice, Str, Symbol, Value,
 };
 
 /// Alternatives: of a symbol the same each time, or made for one expression.
@@ -205,6 +205,11 @@ fn masked(bits: Bits, set: &[Masked]) -> Vec<Conjunct> {
 
 fn placed(bits: Bits, value: u128, mask: u128) -> Conjunct {
     let (value, mask) = (value << bits.first, mask << bits.first);
+    let field = bits.field;
+    if !matches!(field, Field::XReg(_) | Field::XxReg(_)) && mask != 0 {
+        let value = value & mask;
+        return Conjunct::of(Term { field, value, mask });
+    }
     let mut conjunct = Conjunct::always();
     let mut below: u32 = bits.field.width().into();
     for part in bits.field.parts() {

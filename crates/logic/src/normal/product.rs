@@ -29,27 +29,37 @@ pub(super) fn flat(
     factors: Vec<Alternatives>,
     limits: Limits,
 ) -> Result<Vec<Conjunct>, NormalError> {
-    let mut product = vec![Conjunct::always()];
-    for factor in by_size(factors) {
+    let too_large = NormalError::TooLarge {
+        limit: limits.conjuncts,
+    };
+    let mut factors = by_size(factors).into_iter();
+    let Some(first) = factors.next() else {
+        return Ok(vec![Conjunct::always()]);
+    };
+    if first.len() > limits.conjuncts {
+        return Err(too_large);
+    }
+    let mut product = first.into_owned();
+    for factor in factors {
         if product.len().saturating_mul(factor.len()) > MAX_WORK {
-            return Err(NormalError::TooLarge {
-                limit: limits.conjuncts,
-            });
+            return Err(too_large);
         }
-        let mut next = Vec::new();
+        let mut next = Vec::with_capacity(product.len());
         for left in &product {
             for right in factor.iter() {
                 next.extend(left.and(right));
                 if next.len() > limits.conjuncts {
-                    return Err(NormalError::TooLarge {
-                        limit: limits.conjuncts,
-                    });
+                    return Err(too_large);
                 }
             }
         }
-        product = simplify(next);
+        product = next;
+        // What is superfluous would be multiplied again and again.
+        if product.len() > SMALL {
+            product = simplify(product);
+        }
     }
-    Ok(product)
+    Ok(simplify(product))
 }
 
 /// Small factors first, so that contradictions show before anything has grown.
