@@ -277,6 +277,52 @@ fn a_refused_operation_leaves_the_transaction_as_it_was() {
 }
 
 #[test]
+fn what_is_not_committed_changes_nothing() {
+    let (host, ports) = (host(), ports());
+    let mut installed = Installed::default();
+    installed.apply(&committed(&host, |_| {}));
+    let mut transaction = Transaction::new(&host, &ports);
+    transaction.set(&params(&seed())).unwrap();
+    drop(transaction);
+    assert!(installed.machines().is_empty());
+    let nothing = Transaction::new(&host, &ports).commit(&installed).unwrap();
+    assert!(nothing.is_empty(), "{nothing}");
+}
+
+#[test]
+fn a_card_that_is_not_enabled_loses_all_it_had() {
+    let (host, ports) = (host(), ports());
+    let mut installed = Installed::default();
+    installed.apply(&committed(&host, |tx| tx.set(&params(&seed())).unwrap()));
+    let disabled = with("enabled", json!(0));
+    let mut transaction = Transaction::new(&host, &ports);
+    transaction
+        .enable_ipv4(&disabled, InterfaceType::Public)
+        .unwrap();
+    installed.apply(&transaction.commit(&installed).unwrap());
+    assert!(installed.machines().is_empty());
+}
+
+#[test]
+fn policies_are_reset_and_nothing_else() {
+    let (host, ports) = (host(), ports());
+    let policies = json!({"rules": [{"direction": "inbound", "protocol": "udp"}]});
+    let closed = with("security_policies", policies);
+    let mut installed = Installed::default();
+    installed.apply(&committed(&host, |tx| tx.set(&closed).unwrap()));
+    let mut transaction = Transaction::new(&host, &ports);
+    transaction.reset_security_policies(1, InterfaceType::Public);
+    let commit = transaction.commit(&installed).unwrap();
+    // One rule for each version of IP, and the defaults of both directions.
+    assert_eq!(commit.count(), (0, 4));
+    installed.apply(&commit);
+    let mut open = Installed::default();
+    open.apply(&committed(&host, |tx| tx.set(&params(&seed())).unwrap()));
+    let machine = |installed: &Installed| installed.flows(Selection::Machine(1)).count();
+    assert_eq!(machine(&installed), machine(&open));
+}
+
+#[test]
 fn two_machines_with_one_address_are_refused() {
     let (host, ports) = (host(), ports());
     let mut other = params(&seed());

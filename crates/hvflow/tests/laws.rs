@@ -471,3 +471,83 @@ proptest! {
         prop_assert_eq!(NetworkParams::from_json(&json).unwrap(), params);
     }
 }
+
+/// Values that are often wrong, and sometimes right.
+fn values() -> impl Strategy<Value = serde_json::Value> {
+    let numbers = select(&[0u64, 1, 32, 33, 128, 255, 4095, 65_535, 1 << 32]).prop_map(Into::into);
+    let texts = select(&[
+        "",
+        "tap0",
+        "::",
+        "10.0.0.1",
+        "fe80::1",
+        "10.0.0.0/8",
+        "private",
+        "icmp",
+        "deny",
+    ]);
+    prop_oneof![
+        numbers,
+        texts.prop_map(Into::into),
+        Just(serde_json::json!([])),
+        Just(serde_json::json!({})),
+        Just(serde_json::Value::Null),
+    ]
+}
+
+/// Puts a value in the place that a walk by these steps comes to.
+fn put(into: &mut serde_json::Value, steps: &[Index], new: serde_json::Value) {
+    let Some((step, rest)) = steps.split_first() else {
+        *into = new;
+        return;
+    };
+    match into {
+        serde_json::Value::Array(entries) if !entries.is_empty() => {
+            put(step.get_mut(entries), rest, new);
+        }
+        serde_json::Value::Object(fields) if !fields.is_empty() => {
+            let at = step.index(fields.len());
+            let field = fields.values_mut().nth(at).expect("it has so many fields");
+            put(field, rest, new);
+        }
+        other => *other = new,
+    }
+}
+
+proptest! {
+    #![proptest_config(config(3000))]
+
+    /// Whatever is written in the place of a value or a byte: it is refused by the name of a field, or what comes of
+    /// it is flows that a switch takes.
+    #[test]
+    fn mutilated_parameters_are_refused_or_good(
+        changes in prop::collection::vec((prop::collection::vec(any::<Index>(), 1..6), values()), 0..4),
+        bytes in prop::collection::vec((any::<Index>(), any::<u8>()), 0..3),
+    ) {
+        let mut json: serde_json::Value = serde_json::from_str(include_str!("data/full.json")).unwrap();
+        for (steps, new) in changes {
+            put(&mut json, &steps, new);
+        }
+        let mut text = serde_json::to_vec(&json).unwrap();
+        for (at, byte) in bytes {
+            *at.get_mut(&mut text) = byte;
+        }
+        match NetworkParams::from_json(&text) {
+            Err(error) => prop_assert!(error.to_string().contains(':'), "{error}"),
+            Ok(params) => {
+                let (host, mut ports) = (host(), vec![("eth0".to_owned(), 1)]);
+                ports.extend(params.vnics.iter().map(|vnic| vnic.name.clone()).zip(10..));
+                let ports: Ports = ports.into_iter().collect();
+                let mut transaction = Transaction::new(&host, &ports);
+                if transaction.set(&params).is_ok() {
+                    for change in transaction.commit(&Installed::default()).unwrap().bundle {
+                        let openflow::sync::Mod::Flow(change) = change else {
+                            panic!("only flows are in a bundle")
+                        };
+                        change.flow.check().unwrap();
+                    }
+                }
+            }
+        }
+    }
+}
