@@ -19,6 +19,37 @@ pub struct Waiting {
 ///
 /// It is a function of the host, its ports and the machines' parameters, and of nothing that was before: the same as
 /// one transaction that disables all and then sets each machine.
+///
+/// ```
+/// use hvflow::cookie::Selection;
+/// use hvflow::params::NetworkParams;
+/// use hvflow::{Desired, Host, Installed, Ports, Uplink};
+///
+/// let host = Host {
+///     public: Some(Uplink { port: "eth0".to_owned(), vlan: 100, router_mac: None }),
+///     ..Host::default()
+/// };
+/// let ports: Ports = [("eth0", 1), ("tapext1", 10)].into_iter().collect();
+/// let machine = |droplet_id: u32| {
+///     let json = format!(r#"{{
+///         "droplet_id": {droplet_id},
+///         "vnics": [{{
+///             "mac": "0a:00:00:00:00:0{droplet_id}", "name": "tapext{droplet_id}", "interface_type": "public",
+///             "addresses": {{"ipv4": [{{"ip_address": "10.0.0.1{droplet_id}", "masklen": 20}}]}}
+///         }}]
+///     }}"#);
+///     NetworkParams::from_json(json.as_bytes())
+/// };
+/// // What a bridge holds is read from it; this one is empty.
+/// let mut installed = Installed::default();
+/// let desired = Desired::new(&host, &ports, &[machine(1)?, machine(2)?]);
+/// assert_eq!(desired.waiting()[0].name, "tapext2");
+/// let commit = desired.commit(&installed)?;
+/// installed.apply(&commit);
+/// assert_eq!(installed.machines(), [1]);
+/// assert_eq!(installed.flows(Selection::Machine(1)).count(), 10);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Desired<'a> {
     transaction: Transaction<'a>,
