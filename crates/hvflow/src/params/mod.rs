@@ -24,6 +24,7 @@
 
 mod check;
 mod policy;
+mod problems;
 mod read;
 mod text;
 
@@ -38,9 +39,9 @@ use packet::Mac;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use check::{Findings, Path};
-pub use check::{Problem, Problems};
 pub use policy::{Direction, IcmpType, PortRange, Protocol, Rule, RuleAction, SecurityPolicies};
+pub(crate) use problems::{Findings, Path};
+pub use problems::{Problem, Problems};
 pub use read::{ReadError, json_schema};
 pub use text::{ParsePrefixError, Prefix};
 

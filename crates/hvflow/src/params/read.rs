@@ -1,6 +1,6 @@
 //! From JSON and to JSON Schema.
 
-use super::check::Problems;
+use super::problems::Problems;
 use super::{NetworkParams, bounds};
 
 /// Why a message is no network parameters.

@@ -56,28 +56,20 @@ pub(super) fn with_address(matches: Match, side: Side, net: IpNet) -> Match {
     if net.prefix_len() == 0 {
         return matches;
     }
-    match (net, side) {
-        (IpNet::V4(net), Side::Source) => matches.with_masked(
-            Field::IpSrc,
-            net.network().to_bits(),
-            net.netmask().to_bits(),
+    let (value, mask): (u128, u128) = match net {
+        IpNet::V4(net) => (
+            net.network().to_bits().into(),
+            net.netmask().to_bits().into(),
         ),
-        (IpNet::V4(net), Side::Destination) => matches.with_masked(
-            Field::IpDst,
-            net.network().to_bits(),
-            net.netmask().to_bits(),
-        ),
-        (IpNet::V6(net), Side::Source) => matches.with_masked(
-            Field::Ipv6Src,
-            net.network().to_bits(),
-            net.netmask().to_bits(),
-        ),
-        (IpNet::V6(net), Side::Destination) => matches.with_masked(
-            Field::Ipv6Dst,
-            net.network().to_bits(),
-            net.netmask().to_bits(),
-        ),
-    }
+        IpNet::V6(net) => (net.network().to_bits(), net.netmask().to_bits()),
+    };
+    let field = match (net, side) {
+        (IpNet::V4(_), Side::Source) => Field::IpSrc,
+        (IpNet::V4(_), Side::Destination) => Field::IpDst,
+        (IpNet::V6(_), Side::Source) => Field::Ipv6Src,
+        (IpNet::V6(_), Side::Destination) => Field::Ipv6Dst,
+    };
+    matches.with_masked(field, value, mask)
 }
 
 /// Packets of a type of ICMPv6.
