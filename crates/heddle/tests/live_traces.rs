@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
 use anyhow::{Context, Result, ensure};
-use support::{cloud, heddle, mixed};
-use testbed::{Agent, Central, Cloud, Scratch, run, until};
+use support::{cloud, expect_pass, heddle, mixed};
+use testbed::{Agent, Central, Cloud, Kind, Responder, Scratch, Wire, run, until};
 
 /// `heddle trace` in the folder of a cloud, as it would be of a demo that was kept.
 fn trace(cloud: &Cloud, words: &[&str]) -> Result<Output> {
@@ -165,6 +165,70 @@ fn stock_cloud() -> Result<Cloud> {
 #[test]
 fn real_packets_go_so_under_stock_ovn_as_well() -> Result<()> {
     expect_ways(&stock_cloud()?)
+}
+
+/// Waits for a packet with these in its text on a wire, whose frames are kept a little after they went by.
+fn expect_packet(wire: &Wire, parts: &[&str]) -> Result<()> {
+    let texts = || -> Vec<String> {
+        let frames = wire.frames();
+        let packets = frames.iter().filter_map(|it| pipeline::from_bytes(it));
+        packets.map(|it| pipeline::packet_text(&it)).collect()
+    };
+    let fits = |text: &String| parts.iter().all(|part| text.contains(part));
+    let found = until(std::time::Duration::from_secs(5), "the packet", || {
+        Ok(texts().iter().any(fits).then_some(()))
+    });
+    found.with_context(|| format!("{parts:?}: {:#?}", texts()))
+}
+
+#[test]
+fn a_balanced_conversation_goes_there_and_back_as_the_interpreter_says() -> Result<()> {
+    let cloud = stock_cloud()?;
+    cloud.nbctl(&["lb-add", "web", "10.9.9.9:80", "10.0.1.12:8080", "tcp"])?;
+    cloud.nbctl(&["--wait=hv", "ls-lb-add", "a", "web"])?;
+    let output = trace(
+        &cloud,
+        &["a1", "--to", "10.9.9.9", "tcp/80", "--both", "--json"],
+    )?;
+    let text = String::from_utf8(output.stdout)?;
+    let ends: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| Ok(serde_json::from_str::<serde_json::Value>(line)?["ends"][0].clone()))
+        .collect::<Result<_>>()?;
+    let ([there, back], parts) = (
+        ends.as_slice(),
+        [
+            [
+                "nw_src=10.0.1.11,",
+                "nw_dst=10.0.1.12,",
+                "tp_dst=8080,",
+                "tcp_flags=syn",
+            ],
+            [
+                "nw_src=10.9.9.9,",
+                "nw_dst=10.0.1.11,",
+                "tp_src=80,",
+                "tcp_flags=syn|ack",
+            ],
+        ],
+    ) else {
+        anyhow::bail!("a way there and a way back: {text}");
+    };
+    for (end, port, parts) in [(there, "a2", parts[0]), (back, "a1", parts[1])] {
+        let packet = end["packet"].as_str().unwrap_or_default();
+        ensure!(end["port"] == port, "{end}");
+        ensure!(parts.iter().all(|it| packet.contains(it)), "{end}");
+    }
+
+    // And so do real ones.
+    let _responder = Responder::start(cloud.vm("a2")?.namespace(), "a2", 8080)?;
+    let wires = [
+        Wire::open(cloud.vm("a2")?.namespace())?,
+        Wire::open(cloud.vm("a1")?.namespace())?,
+    ];
+    expect_pass(&cloud, "a1", Kind::Tcp(80), "10.9.9.9")?;
+    expect_packet(&wires[0], &parts[0])?;
+    expect_packet(&wires[1], &parts[1])
 }
 
 #[test]
