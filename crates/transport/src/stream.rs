@@ -1,6 +1,7 @@
 //! Connecting and listening.
 
 mod half;
+mod plain;
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,6 +18,7 @@ use crate::Remote;
 use crate::tls::{Connector, Tls, common_name, explain};
 
 pub use half::{Reader, Writer};
+pub use plain::Direct;
 
 /// How long a handshake may take.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -48,7 +50,7 @@ impl Connection {
     pub async fn connect(remote: &Remote, tls: &Tls) -> io::Result<Self> {
         let peer = remote.to_string();
         match remote {
-            Remote::Unix(path) => Ok(Self::unix(UnixStream::connect(path).await?, peer)),
+            Remote::Unix(path) => Self::unix(UnixStream::connect(path).await?, peer),
             Remote::Tcp(host, port) => {
                 Self::tcp(TcpStream::connect((host.as_str(), *port)).await?, peer)
             }
@@ -57,26 +59,23 @@ impl Connection {
         }
     }
 
-    fn unix(stream: UnixStream, peer: String) -> Self {
-        let (reader, writer) = stream.into_split();
+    fn unix(stream: UnixStream, peer: String) -> io::Result<Self> {
+        Ok(Self::plain(plain::unix(stream)?, peer))
+    }
+
+    fn tcp(stream: TcpStream, peer: String) -> io::Result<Self> {
+        // Requests and replies are small and are waited for.
+        stream.set_nodelay(true)?;
+        Ok(Self::plain(plain::tcp(stream), peer))
+    }
+
+    fn plain((reader, writer): (plain::PlainReader, plain::PlainWriter), peer: String) -> Self {
         Self {
             reader: Box::new(reader),
             writer: Writer::plain(writer),
             peer,
             id: None,
         }
-    }
-
-    fn tcp(stream: TcpStream, peer: String) -> io::Result<Self> {
-        // Requests and replies are small and are waited for.
-        stream.set_nodelay(true)?;
-        let (reader, writer) = stream.into_split();
-        Ok(Self {
-            reader: Box::new(reader),
-            writer: Writer::plain(writer),
-            peer,
-            id: None,
-        })
     }
 
     async fn ssl(host: &str, port: u16, tls: &Tls, peer: String) -> io::Result<Self> {
@@ -221,7 +220,7 @@ impl Listener {
                     .accepted
                     .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 // Peers of a unix socket have no name, so they are numbered, as OVS does.
-                let connection = Connection::unix(stream, format!("unix#{serial}"));
+                let connection = Connection::unix(stream, format!("unix#{serial}"))?;
                 Ok(Arrival::plain(connection))
             }
             Socket::Tcp(listener) => {

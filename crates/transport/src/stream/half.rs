@@ -1,11 +1,13 @@
 //! The two halves of a connection.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use super::plain::{Direct, PlainWriter};
 
 /// The receiving half of a connection.
 pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
@@ -16,6 +18,7 @@ pub type Reader = Box<dyn AsyncRead + Send + Unpin>;
 /// goes on with [`Writer::send`], or flushes.
 pub struct Writer {
     inner: Box<dyn AsyncWrite + Send + Unpin>,
+    direct: Option<Direct>,
     buffers: bool,
     holds: bool,
 }
@@ -29,8 +32,9 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) fn plain(inner: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+    pub(super) fn plain(inner: PlainWriter) -> Self {
         Self {
+            direct: Some(inner.direct()),
             inner: Box::new(inner),
             buffers: false,
             holds: false,
@@ -39,9 +43,17 @@ impl Writer {
 
     pub(super) fn buffering(inner: impl AsyncWrite + Send + Unpin + 'static) -> Self {
         Self {
+            inner: Box::new(inner),
+            direct: None,
             buffers: true,
-            ..Self::plain(inner)
+            holds: false,
         }
+    }
+
+    /// A way to send past this one; with TLS there is none.
+    #[must_use]
+    pub fn direct(&self) -> Option<Direct> {
+        self.direct.clone()
     }
 
     /// Whether something that was written may not be on its way yet.
@@ -74,6 +86,20 @@ impl AsyncWrite for Writer {
         let written = ready!(Pin::new(&mut self.inner).poll_write(context, bytes))?;
         self.holds = self.buffers;
         Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.inner).poll_write_vectored(context, parts))?;
+        self.holds = self.buffers;
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
