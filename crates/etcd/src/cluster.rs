@@ -59,7 +59,10 @@ impl Cluster {
                 reason: format!("cannot start those that speak with etcd: {error}"),
             })?;
         let runtime = Background(Some(runtime));
-        let link = Arc::new(Link::new(urls, options.connect_options()?));
+        let access = options.access();
+        // What is wrong with the files now is to be said now.
+        access.connect_options().map(drop)?;
+        let link = Arc::new(Link::new(urls, access));
         let patience = options.patience;
         let id = block_on(runtime.handle(), patiently(&link, patience, &keys))?;
         let (closing, lease) = (watch::Sender::new(false), Arc::new(Lease::new()));
@@ -245,6 +248,27 @@ async fn patiently(link: &Link, patience: Duration, keys: &Keys) -> Result<Uuid,
 
 async fn cluster_id(link: &Link, keys: &Keys) -> Result<Uuid, Error> {
     let key = keys.cluster();
+    // To read it first is no waste: what could write it is refused when etcd is full.
+    let found = link.call_each(SHORT, |client| {
+        let key = key.clone();
+        async move { client.kv_client().get(key, None).await }
+    });
+    let found = found
+        .await
+        .map_err(|failure: Failure| Error::from(failure))?;
+    let found = match found.kvs().first() {
+        Some(kv) => kv.value().to_vec(),
+        None => make_cluster(link, &key).await?,
+    };
+    let found: ClusterKey = from_json(&key, &found)?;
+    found.id.parse().map_err(|_| Error::Corrupt {
+        key,
+        reason: format!("\"{}\" is not the id of a cluster", found.id.escape_debug()),
+    })
+}
+
+/// Makes the key unless somebody else was first; gives what it holds then.
+async fn make_cluster(link: &Link, key: &str) -> Result<Vec<u8>, Error> {
     let ours = ClusterKey {
         form: FORM,
         id: Uuid::new_v4().to_string(),
@@ -252,12 +276,9 @@ async fn cluster_id(link: &Link, keys: &Keys) -> Result<Uuid, Error> {
     let value = serde_json::to_vec(&ours).expect("a number and text are JSON");
     // The first one makes it; then it stays.
     let txn = Txn::new()
-        .when([Compare::create_revision(key.clone(), CompareOp::Equal, 0)])
-        .and_then([
-            TxnOp::put(key.clone(), value, None),
-            TxnOp::get(key.clone(), None),
-        ])
-        .or_else([TxnOp::get(key.clone(), None)]);
+        .when([Compare::create_revision(key, CompareOp::Equal, 0)])
+        .and_then([TxnOp::put(key, value, None), TxnOp::get(key, None)])
+        .or_else([TxnOp::get(key, None)]);
     let answer = link.call_each(SHORT, |client| {
         let txn = txn.clone();
         async move { client.kv_client().txn(txn).await }
@@ -272,9 +293,5 @@ async fn cluster_id(link: &Link, keys: &Keys) -> Result<Uuid, Error> {
             TxnOpResponse::Get(answer) => answer.kvs().first().map(|kv| kv.value().to_vec()),
             _ => None,
         });
-    let found: ClusterKey = from_json(&key, &found.unwrap_or_default())?;
-    found.id.parse().map_err(|_| Error::Corrupt {
-        key,
-        reason: format!("\"{}\" is not the id of a cluster", found.id.escape_debug()),
-    })
+    Ok(found.unwrap_or_default())
 }

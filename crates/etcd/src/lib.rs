@@ -61,4 +61,4 @@ pub use error::Error;
 pub use locks::Locks;
 pub use log::EtcdLog;
 pub use open::Opened;
-pub use options::{Options, TlsFiles};
+pub use options::{Options, TlsFiles, User};

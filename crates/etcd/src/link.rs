@@ -8,11 +8,12 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use etcd_client::{Client, ConnectOptions};
+use etcd_client::Client;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::Error;
+use crate::options::{Access, Stamp};
 
 /// The limit for a call that moves little.
 pub(crate) const SHORT: Duration = Duration::from_secs(2);
@@ -20,6 +21,11 @@ pub(crate) const SHORT: Duration = Duration::from_secs(2);
 pub(crate) const BULK: Duration = Duration::from_secs(20);
 /// The largest answer that is taken.
 pub(crate) const MAX_ANSWER: usize = 64 << 20;
+
+/// What etcd is said to say when its quota is used up.
+const NO_SPACE: &str = "its space is used up (mvcc: database space exceeded), so nothing can be written; have it forget \
+    its history with etcdctl compact REVISION, then etcdctl defrag and etcdctl alarm disarm, or start it with a \
+    greater --quota-backend-bytes";
 
 /// Why a call has no result.
 #[derive(Debug, Clone)]
@@ -42,12 +48,13 @@ impl std::fmt::Display for Failure {
 pub(crate) struct Link {
     members: Vec<Member>,
     current: AtomicUsize,
-    options: ConnectOptions,
+    access: Access,
 }
 
 struct Member {
     url: String,
-    client: Mutex<Option<Client>>,
+    /// The connection, with the stamp of the files that it was made with.
+    client: Mutex<Option<(Stamp, Client)>>,
 }
 
 impl std::fmt::Debug for Link {
@@ -58,7 +65,7 @@ impl std::fmt::Debug for Link {
 
 impl Link {
     /// `urls` are not none.
-    pub(crate) fn new(urls: Vec<String>, options: ConnectOptions) -> Self {
+    pub(crate) fn new(urls: Vec<String>, access: Access) -> Self {
         let members = urls.into_iter().map(|url| Member {
             url,
             client: Mutex::new(None),
@@ -66,7 +73,7 @@ impl Link {
         Self {
             members: members.collect(),
             current: AtomicUsize::new(0),
-            options,
+            access,
         }
     }
 
@@ -90,16 +97,24 @@ impl Link {
     {
         let at = self.current.load(Ordering::Relaxed);
         let member = &self.members[at];
-        let attempt = async { call(self.client(member).await?).await };
+        let attempt = async {
+            let client = self.client(member).await?;
+            let done = call(client).await;
+            done.map_err(|error| failure(&member.url, &error))
+        };
         let failure = match timeout(limit, attempt).await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) => failure(&member.url, &error),
+            Ok(Err(failure)) => failure,
             Err(_) => Failure::Unknown {
                 endpoint: member.url.clone(),
                 reason: format!("no answer within {limit:?}"),
             },
         };
-        if matches!(failure, Failure::Unknown { .. }) {
+        if let Failure::Unknown { reason, .. } = &failure {
+            if is_about_login(reason) {
+                // The next call logs in anew.
+                *member.client.lock().await = None;
+            }
             self.leave(at);
         }
         Err(failure)
@@ -132,14 +147,45 @@ impl Link {
         let _ = self.current.compare_exchange(at, next, from, to);
     }
 
-    async fn client(&self, member: &Member) -> Result<Client, etcd_client::Error> {
-        let mut client = member.client.lock().await;
-        if let Some(client) = &*client {
-            return Ok(client.clone());
+    /// The connection to a member. It is made anew when files have changed; if that cannot be done, what stands is
+    /// used on.
+    async fn client(&self, member: &Member) -> Result<Client, Failure> {
+        let mut known = member.client.lock().await;
+        let stamp = self.access.stamp();
+        let old = match &*known {
+            Some((of, client)) if *of == stamp => return Ok(client.clone()),
+            Some((_, client)) => Some(client.clone()),
+            None => None,
+        };
+        match (self.connect(member).await, old) {
+            (Ok(client), _) => {
+                *known = Some((stamp, client.clone()));
+                Ok(client)
+            }
+            (Err(failure), Some(client)) => {
+                tracing::warn!(target: "etcd", "cannot connect with other certificates or password: {failure}");
+                // Once for each change.
+                *known = Some((stamp, client.clone()));
+                Ok(client)
+            }
+            (Err(failure), None) => Err(failure),
         }
-        let made = Client::connect([&member.url], Some(self.options.clone())).await?;
-        Ok(client.insert(made).clone())
     }
+
+    async fn connect(&self, member: &Member) -> Result<Client, Failure> {
+        let options = self.access.connect_options();
+        let options = options.map_err(|error| Failure::Unknown {
+            endpoint: member.url.clone(),
+            reason: error.to_string(),
+        })?;
+        let made = Client::connect([&member.url], Some(options)).await;
+        made.map_err(|error| failure(&member.url, &error))
+    }
+}
+
+/// Whether a call failed because the login is not valid any more: another one may be.
+fn is_about_login(reason: &str) -> bool {
+    reason.contains("revision of auth store is old") || reason.contains("invalid auth token")
 }
 
 /// What a failure of the client library means.
@@ -152,6 +198,9 @@ fn failure(endpoint: &str, error: &etcd_client::Error) -> Failure {
         _ => false,
     };
     let reason = match error {
+        E::GRpcStatus(status) if status.message().contains("database space exceeded") => {
+            NO_SPACE.to_owned()
+        }
         E::GRpcStatus(status) => status.message().to_owned(),
         other => other.to_string(),
     };
@@ -165,6 +214,7 @@ fn failure(endpoint: &str, error: &etcd_client::Error) -> Failure {
 /// Whether a gRPC status says that etcd looked at the request and will not do it.
 fn is_refusal(code: i32, message: &str) -> bool {
     match code {
+        _ if is_about_login(message) => false,
         // Invalid argument, not found, already exists, permission denied, failed precondition, out of range,
         // not implemented, unauthenticated.
         3 | 5 | 6 | 7 | 9 | 11 | 12 | 16 => true,

@@ -1,7 +1,7 @@
 //! How to reach etcd.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use etcd_client::{Certificate, ConnectOptions, Identity, TlsOptions};
 
@@ -16,8 +16,8 @@ pub struct Options {
     pub prefix: String,
     /// With what to speak TLS.
     pub tls: Option<TlsFiles>,
-    /// Name and password, if etcd wants them.
-    pub user: Option<(String, String)>,
+    /// As whom to log in, if etcd wants that.
+    pub user: Option<User>,
     /// For how long to try at the start.
     pub patience: Duration,
     /// Whether to have etcd forget old revisions of its keys when a log was truncated. Without that, something
@@ -36,6 +36,15 @@ impl Default for Options {
             compact_history: true,
         }
     }
+}
+
+/// Somebody whom etcd knows.
+#[derive(Debug, Clone)]
+pub struct User {
+    /// The name.
+    pub name: String,
+    /// The file whose first line is the password. It is read when it is needed, and kept nowhere.
+    pub password_file: PathBuf,
 }
 
 /// Files in PEM.
@@ -118,21 +127,72 @@ impl Options {
         Ok(prefix)
     }
 
+    /// With what members are convinced.
+    pub(crate) fn access(&self) -> Access {
+        Access {
+            tls: self.tls.clone(),
+            user: self.user.clone(),
+        }
+    }
+}
+
+/// With what members are convinced: files, which can change while the process runs.
+#[derive(Debug)]
+pub(crate) struct Access {
+    tls: Option<TlsFiles>,
+    user: Option<User>,
+}
+
+/// When the files were changed last, and how long they are: other ones have another stamp.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stamp(Vec<Option<(SystemTime, u64)>>);
+
+impl Access {
+    /// The stamp of the files as they are now.
+    pub(crate) fn stamp(&self) -> Stamp {
+        let tls = self.tls.iter().flat_map(|it| [&it.ca, &it.cert, &it.key]);
+        let password = self.user.iter().map(|user| &user.password_file);
+        let stamp = |path: &PathBuf| {
+            let metadata = std::fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        Stamp(tls.flatten().chain(password).map(stamp).collect())
+    }
+
+    /// How to connect with what the files hold now.
+    ///
+    /// # Errors
+    /// When one cannot be used.
     pub(crate) fn connect_options(&self) -> Result<ConnectOptions, Error> {
         let mut options = ConnectOptions::new()
             .with_keep_alive(PING, PONG)
             .with_keep_alive_while_idle(true)
             .with_connect_timeout(Duration::from_secs(2))
             .with_require_leader(true);
-        if let Some((name, password)) = &self.user {
+        if let Some(user) = &self.user {
             options = options
-                .with_user(name, password)
+                .with_user(&user.name, user.password()?)
                 .with_auto_token_refresh(true);
         }
         if let Some(files) = &self.tls {
             options = options.with_tls(files.load()?);
         }
         Ok(options)
+    }
+}
+
+impl User {
+    fn password(&self) -> Result<String, Error> {
+        let bad = |reason: String| Error::Option {
+            option: "etcd password file",
+            reason: format!("{} {reason}", self.password_file.display()),
+        };
+        let text = std::fs::read_to_string(&self.password_file)
+            .map_err(|error| bad(format!("cannot be read: {error}")))?;
+        match text.lines().next() {
+            Some(password) if !password.is_empty() => Ok(password.to_owned()),
+            _ => Err(bad("has no password in its first line".into())),
+        }
     }
 }
 
@@ -225,5 +285,34 @@ mod tests {
         };
         let error = files.load().unwrap_err().to_string();
         assert!(error.contains("/no/such/file"), "{error}");
+    }
+
+    #[test]
+    fn a_password_is_the_first_line_of_its_file() {
+        let path =
+            std::env::temp_dir().join(format!("heddle-etcd-password-{}", std::process::id()));
+        let access = Access {
+            tls: None,
+            user: Some(User {
+                name: "heddle".into(),
+                password_file: path.clone(),
+            }),
+        };
+        let none = access.connect_options().map(drop).unwrap_err().to_string();
+        assert!(none.contains(&*path.to_string_lossy()), "{none}");
+        std::fs::write(&path, "\nsecret\n").unwrap();
+        let empty = access.connect_options().map(drop).unwrap_err().to_string();
+        assert!(
+            empty.contains("no password") && !empty.contains("secret"),
+            "{empty}"
+        );
+        let before = access.stamp();
+        std::fs::write(&path, "longer secret\nand more\n").unwrap();
+        let user = access.user.as_ref().unwrap();
+        assert_eq!(user.password().unwrap(), "longer secret");
+        assert_ne!(access.stamp(), before);
+        assert!(!format!("{access:?}").contains("secret"));
+        std::fs::remove_file(&path).unwrap();
+        assert_ne!(access.stamp(), before);
     }
 }

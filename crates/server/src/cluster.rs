@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use etcd::{Cluster, Options, TlsFiles};
+use etcd::{Cluster, Options, TlsFiles, User};
 use ovsdb::DatabaseSchema;
 
 use crate::core::Core;
@@ -41,6 +41,17 @@ pub struct EtcdArgs {
     /// Its private key (PEM).
     #[arg(long, value_name = "FILE", requires = "etcd_cert")]
     pub etcd_key: Option<PathBuf>,
+    /// As whom to log in to etcd, if it wants that.
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "etcd",
+        requires = "etcd_password_file"
+    )]
+    pub etcd_user: Option<String>,
+    /// The file whose first line is the password of --etcd-user.
+    #[arg(long, value_name = "FILE", requires = "etcd_user")]
+    pub etcd_password_file: Option<PathBuf>,
 }
 
 impl EtcdArgs {
@@ -57,10 +68,18 @@ impl EtcdArgs {
             cert: self.etcd_cert.clone(),
             key: self.etcd_key.clone(),
         });
+        let user = self.etcd_user.clone().zip(self.etcd_password_file.clone());
+        if user.is_some() && tls.is_none() {
+            tracing::warn!(target: "etcd", "the password is sent to etcd without encryption; use https:// and --etcd-ca");
+        }
         let options = Options {
             endpoints: self.etcd.clone(),
             prefix: self.etcd_prefix.clone(),
             tls,
+            user: user.map(|(name, password_file)| User {
+                name,
+                password_file,
+            }),
             ..Options::default()
         };
         let cluster = Cluster::connect(&options).context("cannot use etcd")?;

@@ -33,6 +33,10 @@ pub struct Etcd {
     /// What `--initial-cluster` says.
     peers: String,
     tls: Option<Tls>,
+    /// More flags of every member.
+    flags: Vec<String>,
+    /// As whom `etcdctl` logs in: name, colon, password.
+    login: Option<String>,
     scratch: Scratch,
 }
 
@@ -65,7 +69,15 @@ impl Etcd {
     /// # Errors
     /// When it cannot start.
     pub fn start(members: usize) -> Result<Self> {
-        Self::begin(members, None, Scratch::in_memory)
+        Self::start_with(members, &[])
+    }
+
+    /// As [`Self::start`], with more flags for every member.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    pub fn start_with(members: usize, flags: &[&str]) -> Result<Self> {
+        Self::begin(members, None, flags, Scratch::in_memory)
     }
 
     /// As [`Self::start`], with the data on disk, for measurements.
@@ -73,7 +85,7 @@ impl Etcd {
     /// # Errors
     /// When it cannot start.
     pub fn start_on_disk(members: usize) -> Result<Self> {
-        Self::begin(members, None, Scratch::new)
+        Self::begin(members, None, &[], Scratch::new)
     }
 
     /// As [`Self::start`], for clients that speak TLS and have a certificate.
@@ -81,17 +93,19 @@ impl Etcd {
     /// # Errors
     /// When it cannot start.
     pub fn start_tls(members: usize, tls: &Tls) -> Result<Self> {
-        Self::begin(members, Some(tls), Scratch::in_memory)
+        Self::begin(members, Some(tls), &[], Scratch::in_memory)
     }
 
     fn begin(
         members: usize,
         tls: Option<&Tls>,
+        flags: &[&str],
         scratch: impl Fn() -> Result<Scratch>,
     ) -> Result<Self> {
         let mut last = None;
         for _ in 0..TRIES {
             let mut cluster = Self::with_free_ports(members, tls.cloned(), scratch()?)?;
+            cluster.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
             match cluster.start_all() {
                 Ok(()) => return Ok(cluster),
                 Err(error) if format!("{error:#}").contains("address already in use") => {
@@ -132,6 +146,8 @@ impl Etcd {
             members,
             peers,
             tls,
+            flags: Vec::new(),
+            login: None,
             scratch,
         })
     }
@@ -220,6 +236,11 @@ impl Etcd {
         self.is_running(member) && status().unwrap_or(false)
     }
 
+    /// Says as whom `etcdctl` is to log in from now on: name, colon, password.
+    pub fn log_in(&mut self, login: &str) {
+        self.login = Some(login.to_owned());
+    }
+
     /// Runs `etcdctl` against all members and gives what it says.
     ///
     /// # Errors
@@ -228,7 +249,11 @@ impl Etcd {
         self.ctl_at(&self.endpoints().join(","), arguments)
     }
 
-    fn ctl_of(&self, member: usize, arguments: &[&str]) -> Result<String> {
+    /// Runs `etcdctl` against one member and gives what it says.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn ctl_of(&self, member: usize, arguments: &[&str]) -> Result<String> {
         self.ctl_at(&self.endpoint(member), arguments)
     }
 
@@ -238,6 +263,9 @@ impl Etcd {
             .env("ETCDCTL_API", "3")
             .args(["--dial-timeout", "2s", "--command-timeout", "5s"])
             .args(["--endpoints", endpoints]);
+        if let Some(login) = &self.login {
+            command.args(["--user", login]);
+        }
         if let Some(tls) = &self.tls {
             let option = |name: &str, path: &Path| format!("--{name}={}", path.display());
             command.args([
@@ -278,7 +306,8 @@ impl Etcd {
             .args(["--listen-peer-urls", &peer])
             .args(["--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster", &self.peers])
-            .args(["--logger", "zap", "--log-outputs", "stderr"]);
+            .args(["--logger", "zap", "--log-outputs", "stderr"])
+            .args(&self.flags);
         if let Some(tls) = &self.tls {
             command
                 .arg("--client-cert-auth")

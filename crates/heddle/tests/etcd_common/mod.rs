@@ -1,5 +1,7 @@
 //! Servers over etcd, clients that write to whichever lives, and clients that follow and come back.
 
+#![allow(dead_code, reason = "each test uses a part")]
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
@@ -37,14 +39,25 @@ pub(crate) fn is_busy() -> bool {
 pub(crate) struct Server {
     folder: PathBuf,
     endpoints: String,
+    flags: Vec<String>,
     running: Option<(Child, Leash)>,
 }
 
 impl Server {
     pub(crate) fn start(scratch: &Scratch, name: &str, endpoints: &[String]) -> Result<Self> {
+        Self::start_with(scratch, name, endpoints, &[])
+    }
+
+    pub(crate) fn start_with(
+        scratch: &Scratch,
+        name: &str,
+        endpoints: &[String],
+        flags: &[String],
+    ) -> Result<Self> {
         let mut server = Self {
             folder: scratch.folder(name)?,
             endpoints: endpoints.join(","),
+            flags: flags.to_vec(),
             running: None,
         };
         server.restart()?;
@@ -59,16 +72,24 @@ impl Server {
         self.folder.join("ctl")
     }
 
+    pub(crate) fn log(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// The id of its process.
+    pub(crate) fn id(&self) -> Result<u32> {
+        let (child, _) = self.running.as_ref().context("the server is not running")?;
+        Ok(child.id())
+    }
+
     /// Starts it, and waits until it serves.
     pub(crate) fn restart(&mut self) -> Result<()> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.join("log"))?;
+        let log = File::options().create(true).append(true).open(self.log())?;
         let child = Command::new(env!("CARGO_BIN_EXE_heddle"))
             .args(["server", "--etcd", &self.endpoints])
             .arg(format!("--remote=punix:{}", self.socket().display()))
             .arg(format!("--unixctl={}", self.control().display()))
+            .args(&self.flags)
             .env("OVN_RUNDIR", &self.folder)
             .env("OVS_RUNDIR", &self.folder)
             .stdin(Stdio::null())
@@ -178,7 +199,7 @@ impl Client {
         self.transact_all(database, std::slice::from_ref(operation))
     }
 
-    fn transact_all(&mut self, database: &str, operations: &[Value]) -> Result<Value> {
+    pub(crate) fn transact_all(&mut self, database: &str, operations: &[Value]) -> Result<Value> {
         let mut params = vec![json!(database)];
         params.extend_from_slice(operations);
         let result = self.call("transact", &Value::Array(params))?;
