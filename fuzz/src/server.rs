@@ -118,17 +118,25 @@ impl Harness {
             let visible = self.server.durable(database, staged.commit.revision);
             assert_eq!(visible.len(), 1);
         }
-        while let Some(staged) = self.server.poll_conversion() {
+        while self.server.has_conversions() {
+            // In slices of one row.
+            let Some(staged) = self.server.poll_conversion(1) else {
+                continue;
+            };
             assert_eq!(staged.database, database);
             if fails {
                 self.server.conversion_failed(database, "no space");
                 continue;
             }
-            let text = std::str::from_utf8(staged.schema.data()).expect("JSON is UTF-8");
+            let Some(replacement) = self.server.carried_over(staged.carry_over(1)) else {
+                continue;
+            };
+            let text = std::str::from_utf8(replacement.schema.data()).expect("JSON is UTF-8");
             let schema = DatabaseSchema::from_json_text(text).expect("a schema of ours");
             self.schema = schema.into();
-            self.log = vec![staged.content.record(1)];
+            self.log = vec![replacement.content.record(1)];
             self.server.converted(database);
+            drop(self.server.poll_discarded());
         }
     }
 

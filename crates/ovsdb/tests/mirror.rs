@@ -300,8 +300,10 @@ fn a_schema_that_changes_at_the_source() {
     let at_source = world.source.connect();
     let params = json!(["D", serde_json::from_str::<Value>(&new).unwrap()]);
     ask(&mut world.source, at_source, "convert", &params);
-    let staged = world.source.poll_conversion().unwrap();
-    world.source.converted(staged.database);
+    let staged = world.source.poll_conversion(100).unwrap();
+    let carried = staged.carry_over(1);
+    let replacement = world.source.carried_over(carried).unwrap();
+    world.source.converted(replacement.database);
     world.pump();
     let told = self::told(&mut world.relay, world.client);
     assert_eq!(told.len(), 1, "{told:?}");

@@ -13,8 +13,8 @@ use tokio::task::block_in_place;
 
 use crate::cluster::{self, EtcdArgs};
 use crate::core::Core;
-use crate::ovsdb_server::{Databases, Service};
-use crate::{TlsArgs, northd, open};
+use crate::ovsdb_server::{ClientArgs, Databases, Service};
+use crate::{northd, open};
 
 /// How long the end of the process waits for what is on its way to the logs.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -42,8 +42,8 @@ pub struct ServerArgs {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
-    /// Certificates, for remotes with ssl: and pssl:.
-    pub tls: TlsArgs,
+    /// Bounds, and certificates for remotes with ssl: and pssl:.
+    pub clients: ClientArgs,
     #[command(flatten)]
     /// How to run as a daemon.
     pub daemon: DaemonArgs,
@@ -71,7 +71,8 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let shutdown = daemon.shutdown();
     let remotes = remotes(&daemon, args);
-    let service = Service::start(core, &daemon.dirs().run, &remotes, &args.tls).await?;
+    let (run, clients) = (&daemon.dirs().run, &args.clients);
+    let service = Service::start(core, run, Vec::new(), &remotes, clients).await?;
     let mut registry = Registry::new();
     service.register(&mut registry, Databases::Fixed);
     let compiler = if args.no_northd {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use ovsdb::client::{OpResult, TransactError};
-use ovsdb::server::SessionId;
+use ovsdb::server::{LocksOfSession, SessionId};
 use ovsdb::{DatabaseSchema, Error, Operation, Str};
 use tokio::sync::oneshot;
 use transport::ovsdb::{Event, TransactResult};
 
-use crate::core::{AddError, Input, Inputs, NewDatabase};
+use crate::core::{AddError, Input, Inputs, Kept, NewDatabase};
 pub(crate) use crate::mailbox::Events;
 use crate::mailbox::{self, Mailbox};
 
@@ -24,6 +24,7 @@ pub struct Subscription {
     inputs: Inputs,
     database: Str,
     session: SessionId,
+    kept: Kept,
     events: Mailbox,
 }
 
@@ -44,12 +45,13 @@ impl Handle {
             reply,
         };
         self.inputs.send(input).await.ok()?;
-        let session = session.await.ok()??;
+        let (session, kept) = session.await.ok()??;
         let database = database.into();
         let subscription = Subscription {
             inputs: self.inputs.clone(),
             database,
             session,
+            kept,
             events: receiver,
         };
         if lock.is_some() {
@@ -101,6 +103,12 @@ impl Handle {
         &self.inputs
     }
 
+    /// What a session has to do with locks.
+    pub(crate) async fn locks_of(&self, session: SessionId) -> LocksOfSession {
+        let asked = self.ask(|reply| Input::LocksOf(session, reply)).await;
+        asked.unwrap_or_default()
+    }
+
     /// Ends the connections of all clients.
     pub(crate) async fn reconnect(&self) {
         // A server that has ended has none.
@@ -123,6 +131,11 @@ impl Subscription {
     /// An event that is there already.
     pub fn try_next(&mut self) -> Option<Event> {
         self.events.try_next()
+    }
+
+    /// Where the database is kept.
+    pub(crate) const fn kept(&self) -> Kept {
+        self.kept
     }
 
     /// How often so much waited here that transactions were merged into one change.

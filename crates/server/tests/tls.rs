@@ -518,3 +518,112 @@ fn an_agent_may_be_its_own_chassis_only() {
     });
     assert_eq!(encap(&sandbox, "hv2"), "192.0.2.2\n");
 }
+
+/// The common name in the certificate that the server shows to somebody with these flags.
+fn shown(sandbox: &Sandbox, port: &str, flags: &[String]) -> String {
+    let at = format!("127.0.0.1:{port}");
+    let file = |flag: &str| flag.split_once('=').unwrap().1.to_owned();
+    let [key, certificate, ca] = [0, 1, 2].map(|at| file(&flags[at]));
+    let args = [
+        "s_client",
+        "-connect",
+        &at,
+        "-key",
+        &key,
+        "-cert",
+        &certificate,
+        "-CAfile",
+        &ca,
+    ];
+    let (_, text) = sandbox.try_run("openssl", &args);
+    let subject = text
+        .lines()
+        .find(|line| line.trim_start().starts_with("subject="));
+    let subject = subject.unwrap_or_default();
+    subject
+        .rsplit_once("CN")
+        .map_or("", |(_, name)| name.trim_start_matches([' ', '=']))
+        .to_owned()
+}
+
+/// Certificates that a database names are those of its rows: after a change, after a conversion that puts the
+/// columns elsewhere, and a change after that. When the database goes, its last word stays.
+#[test]
+fn certificates_of_a_database_follow_its_changes_and_its_conversion() {
+    let mut sandbox = Sandbox::new();
+    let client = {
+        let pki = Pki::new(&sandbox, "pki");
+        ["one", "two", "client"]
+            .iter()
+            .for_each(|name| pki.issue(name));
+        pki.flags("client")
+    };
+    let ca = sandbox
+        .file("pki/switchca/cacert.pem")
+        .display()
+        .to_string();
+    let schema = "/usr/share/openvswitch/vswitch.ovsschema";
+    let (file, control) = (sandbox.file("conf.db"), sandbox.file("ctl"));
+    let socket = format!("unix:{}", sandbox.file("db.sock").display());
+    sandbox.run(
+        "ovsdb-tool",
+        &["create", &file.display().to_string(), schema],
+    );
+    sandbox.start(&format!(
+        "ovsdb-server -vconsole:off --log-file --unixctl={} --remote=p{socket} --remote=pssl:0:127.0.0.1 \
+         --private-key=db:Open_vSwitch,SSL,private_key --certificate=db:Open_vSwitch,SSL,certificate \
+         --ca-cert=db:Open_vSwitch,SSL,ca_cert {}",
+        control.display(),
+        file.display()
+    ));
+    let port = port(&sandbox, "ovsdb-server");
+    let db = format!("--db={socket}");
+    let set = |name: &str| {
+        let file = |kind: &str| {
+            sandbox
+                .file(&format!("{name}-{kind}.pem"))
+                .display()
+                .to_string()
+        };
+        let (key, certificate) = (file("privkey"), file("cert"));
+        sandbox.run(
+            "ovs-vsctl",
+            &[&db, "--no-wait", "set-ssl", &key, &certificate, &ca],
+        );
+    };
+    let becomes = |name: &str| {
+        sandbox.wait(&format!("the certificate {name}"), |it| {
+            shown(it, &port, &client) == name
+        });
+    };
+    sandbox.run("ovs-vsctl", &[&db, "--no-wait", "init"]);
+    set("one");
+    becomes("one");
+    set("two");
+    becomes("two");
+    // Columns are found by their names, wherever they are now.
+    let text = std::fs::read_to_string(schema).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    json["tables"]["SSL"]["columns"]["a_new_one"] = serde_json::json!({"type": "string"});
+    json["tables"]["AAA"] = serde_json::json!({"columns": {"n": {"type": "integer"}}});
+    json["version"] = "99.0.0".into();
+    let wider = sandbox.file("wider.ovsschema");
+    std::fs::write(&wider, json.to_string()).unwrap();
+    sandbox.run(
+        "ovsdb-client",
+        &["convert", &socket, &wider.display().to_string()],
+    );
+    becomes("two");
+    set("one");
+    becomes("one");
+    let remove = [
+        "-t",
+        &control.display().to_string(),
+        "ovsdb-server/remove-db",
+        "Open_vSwitch",
+    ];
+    sandbox.run("ovs-appctl", &remove);
+    becomes("one");
+    let log = sandbox.log("ovsdb-server");
+    assert!(log.contains("what was said before stays in force"), "{log}");
+}

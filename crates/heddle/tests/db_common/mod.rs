@@ -167,6 +167,11 @@ impl Sandbox {
         &mut found.unwrap().1
     }
 
+    /// Thinks no more of a program that has ended.
+    pub(crate) fn forget(&mut self, name: &str) {
+        self.children.retain(|(other, _)| other != name);
+    }
+
     pub(crate) fn kill(&mut self, name: &str) {
         let at = self
             .children

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::execute::{Key, Work};
 use super::references::ReferenceColumn;
-use super::{Commit, Database};
+use super::{Commit, Database, duplicate};
 use crate::record::Record;
 use crate::{Datum, Error, ErrorKind, Row, RowChange, Uuid};
 
@@ -201,20 +201,9 @@ impl Work<'_> {
             let Some(row) = table.row(&key.1) else {
                 continue;
             };
-            if let Some((other, columns)) = table.duplicate(key.1, row) {
-                let names: Vec<&str> = columns
-                    .iter()
-                    .map(|&c| table.schema.columns()[c].name.as_str())
-                    .collect();
-                let values: Vec<String> = columns.iter().map(|&c| describe(&row[c])).collect();
-                return Err(Error::constraint(format!(
-                    "Transaction causes multiple rows in \"{}\" table to have identical values ({}) \
-                     for index on columns {}: {} and {other}",
-                    table.schema.name,
-                    values.join(", "),
-                    names.join(", "),
-                    key.1
-                )));
+            if let Some((other, index)) = table.duplicate(key.1, row) {
+                let former = |uuid| self.touched.get(&(key.0, uuid)).map(Option::as_deref);
+                return Err(duplicate::error(table, index, [other, key.1], former));
             }
         }
         Ok(())
@@ -291,13 +280,6 @@ fn without_dangling(db: &Database, row: &Row, columns: &[ReferenceColumn]) -> Op
             .set(column.column, kept);
     }
     new
-}
-
-fn describe(datum: &Datum) -> String {
-    datum.as_one().map_or_else(
-        || serde_json::to_string(datum).unwrap_or_default(),
-        ToString::to_string,
-    )
 }
 
 /// A count of references changed by `delta`; it cannot leave its range but by a reference counted twice.

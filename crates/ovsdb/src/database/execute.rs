@@ -7,14 +7,12 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use serde_json::Value;
 
 use super::mutate::mutate;
 use super::rbac::{Change, Rights};
-use super::{
-    Context, Database, Executed, Filter, OperationResult, Outcome, Results, SelectedRows, Slot,
-};
+use super::{Context, Database, Executed, Filter, OperationResult, Outcome, Results};
 use crate::json::NamedUuids;
 use crate::operation::{Condition, Mutation, Operation, OperationNames, Until, decode_operation};
 use crate::{Datum, Error, ErrorKind, Row, Str, TableSchema, Uuid};
@@ -35,7 +33,7 @@ pub(super) struct Work<'a> {
 }
 
 /// Why an operation gave no result.
-enum Stop {
+pub(super) enum Stop {
     Error(Error),
     Blocked(Option<u64>),
 }
@@ -189,7 +187,8 @@ impl<'a> Work<'a> {
                 table,
                 condition,
                 columns,
-            } => self.select(table, condition, columns.as_deref()),
+                sort,
+            } => self.select(table, condition, columns.as_deref(), sort),
             Operation::Update {
                 table,
                 condition,
@@ -232,7 +231,7 @@ impl<'a> Work<'a> {
     }
 
     /// The table's position and schema.
-    fn table(&self, name: &str) -> Result<(u32, Arc<TableSchema>), Error> {
+    pub(super) fn table(&self, name: &str) -> Result<(u32, Arc<TableSchema>), Error> {
         let index = self.db.schema.table_index(name);
         let index = index.ok_or_else(|| Error::syntax(format!("No table named {name}.")))?;
         let number = u32::try_from(index).map_err(|_| Error::syntax("too many tables"))?;
@@ -372,68 +371,6 @@ impl<'a> Work<'a> {
         let rows = found.iter().filter_map(row);
         self.rights.check_change(self.db, schema, change, rows)
     }
-
-    fn select(
-        &self,
-        table: &str,
-        condition: &[Condition],
-        columns: Option<&[Str]>,
-    ) -> Result<OperationResult, Stop> {
-        let (table, schema) = self.table(table)?;
-        let (columns, slots) = slots(&schema, columns)?;
-        let table = &self.db.tables[table as usize];
-        let mut seen = FxHashSet::default();
-        let mut rows = Vec::new();
-        for uuid in Filter::all_of(&schema, condition)?.find(table) {
-            let Some(row) = table.row(&uuid) else {
-                continue;
-            };
-            let values: Vec<Datum> = slots.iter().map(|slot| slot.value(uuid, row)).collect();
-            // With the UUID among the columns no two rows are equal.
-            if slots.contains(&Slot::Uuid) || seen.insert(values.clone()) {
-                rows.push(values);
-            }
-        }
-        Ok(OperationResult::Rows(SelectedRows { columns, rows }))
-    }
-
-    /// Whether the rows found are those given, both taken as sets.
-    fn rows_equal(
-        &self,
-        table: &str,
-        condition: &[Condition],
-        columns: Option<&[Str]>,
-        expected: &[Vec<(Str, Datum)>],
-    ) -> Result<bool, Error> {
-        let (index, schema) = self.table(table)?;
-        let (_, slots) = slots(&schema, columns)?;
-        let default = Row::default_of(&schema);
-        let mut wanted = FxHashSet::default();
-        for row in expected {
-            let mut given = FxHashMap::default();
-            for (name, value) in row {
-                given.insert(Slot::resolve(&schema, name)?, value);
-            }
-            let value = |slot: &Slot| match given.get(slot) {
-                Some(value) => Datum::clone(value),
-                None => slot.value(Uuid::nil(), &default),
-            };
-            wanted.insert(slots.iter().map(value).collect::<Vec<_>>());
-        }
-        let table = &self.db.tables[index as usize];
-        let mut actual = FxHashSet::default();
-        for uuid in Filter::all_of(&schema, condition)?.find(table) {
-            let Some(row) = table.row(&uuid) else {
-                continue;
-            };
-            let values: Vec<Datum> = slots.iter().map(|slot| slot.value(uuid, row)).collect();
-            if !wanted.contains(&values) {
-                return Ok(false);
-            }
-            actual.insert(values);
-        }
-        Ok(actual.len() == wanted.len())
-    }
 }
 
 fn satisfied(satisfied: bool, timeout: Option<u64>, waited: u64) -> Result<OperationResult, Stop> {
@@ -487,23 +424,6 @@ fn check_mutable(schema: &TableSchema, at: usize) -> Result<(), Error> {
         column.name, schema.name
     );
     Err(Error::constraint(text))
-}
-
-/// The columns of a `select` or `wait`; without a list all, the two of every table included.
-fn slots(schema: &TableSchema, columns: Option<&[Str]>) -> Result<(Vec<Str>, Vec<Slot>), Error> {
-    let columns: Vec<Str> = match columns {
-        Some(columns) => columns.to_vec(),
-        None => {
-            let own = schema.columns().iter().map(|column| column.name.clone());
-            own.chain(["_uuid", "_version"].map(Str::new_static))
-                .collect()
-        }
-    };
-    let slots = columns
-        .iter()
-        .map(|name| Slot::resolve(schema, name))
-        .collect::<Result<_, _>>()?;
-    Ok((columns, slots))
 }
 
 /// The names of a transaction's new rows; a name may be used before its row is inserted.

@@ -127,21 +127,25 @@ impl Frozen {
             schema: &self.schema,
             ephemeral: self.ephemeral,
         };
+        let contents: Vec<RowChange> = self.contents().1.collect();
+        Record::snapshot(form, &contents, self.id, now)
+    }
+
+    /// The schema, and all rows as changes from nothing; those of a table stand together.
+    pub(crate) fn contents(&self) -> (&DatabaseSchema, impl Iterator<Item = RowChange>) {
         let same = self.rows.iter().map(|(key, row)| (*key, row));
         let same = same.filter(|(key, _)| !self.changed.contains_key(key));
         let changed = self.changed.iter();
         let changed = changed.filter_map(|(key, row)| Some((*key, row.as_ref()?)));
         let mut rows: Vec<(Key, &Arc<Row>)> = same.chain(changed).collect();
-        // The rows of a table stand together.
         rows.sort_by_key(|(key, _)| key.0);
-        let change = |((table, uuid), row): &(Key, &Arc<Row>)| RowChange {
-            table: self.schema.tables()[*table as usize].name.clone(),
-            uuid: *uuid,
+        let change = |((table, uuid), row): (Key, &Arc<Row>)| RowChange {
+            table: self.schema.tables()[table as usize].name.clone(),
+            uuid,
             old: None,
             new: Some(Arc::clone(row)),
         };
-        let contents: Vec<RowChange> = rows.iter().map(change).collect();
-        Record::snapshot(form, &contents, self.id, now)
+        (&self.schema, rows.into_iter().map(change))
     }
 }
 

@@ -158,3 +158,46 @@ fn weight(change: &RowChange) -> usize {
     });
     old.len() + kept.map(|(_, value)| value.len()).sum::<usize>()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Datum, Row};
+
+    fn change(elements: i64) -> Arc<[RowChange]> {
+        let row = |from: i64| Arc::new(Row::new(vec![Datum::set(from..from + elements)]));
+        let change = RowChange {
+            table: "T".into(),
+            uuid: Uuid::from_u128(1),
+            old: Some(row(0)),
+            new: Some(row(elements)),
+        };
+        Arc::new([change])
+    }
+
+    /// Whoever missed more than is kept gets everything; whoever missed less gets just that.
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let mut history = History::default();
+        let id = |number: usize| Uuid::from_u128(number as u128 + 1);
+        let elements = i64::try_from(History::MAX_WEIGHT / 100).expect("it is small");
+        for number in 0..500 {
+            history.push(id(number), true, change(elements));
+            assert!(history.weight <= History::MAX_WEIGHT);
+        }
+        let kept = history.entries.len();
+        assert!((90..=100).contains(&kept), "{kept}");
+        assert_eq!(history.last_id(), id(499));
+        assert_eq!(history.since(id(490)).map(Iterator::count), Some(9));
+        assert_eq!(
+            history.since(id(499 - kept)).map(Iterator::count),
+            Some(kept)
+        );
+        assert!(history.since(id(499 - kept - 1)).is_none());
+        // One that is larger than all that is kept is not kept either, nor what stands before it.
+        history.push(id(500), true, change(2 * 100 * elements));
+        assert!(history.entries.is_empty() && history.weight == 0);
+        assert_eq!(history.since(id(500)).map(Iterator::count), Some(0));
+        assert!(history.since(id(499)).is_none());
+    }
+}

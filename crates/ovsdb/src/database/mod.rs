@@ -12,6 +12,7 @@
 mod adopt;
 mod any_filter;
 mod commit;
+mod duplicate;
 mod execute;
 mod filter;
 mod freeze;
@@ -22,6 +23,7 @@ mod outcome;
 mod rbac;
 mod references;
 mod replay;
+mod select;
 mod table;
 
 use std::sync::Arc;

@@ -148,13 +148,15 @@ fn select(
     names: &mut dyn OperationNames,
 ) -> Result<Operation, Error> {
     let (table, clauses) = target(schema, members)?;
-    let wanted = members.optional("columns");
+    let (wanted, sort) = (members.optional("columns"), members.optional("sort"));
     let condition = conditions(table, clauses, names)?;
-    let columns = wanted.map(|json| columns(table, json)).transpose()?;
+    let wanted = wanted.map(|json| columns(table, json)).transpose()?;
+    let sort = sort.map(|json| columns(table, json)).transpose()?;
     Ok(Operation::Select {
         table: table.name.clone(),
         condition,
-        columns,
+        columns: wanted,
+        sort: sort.unwrap_or_default(),
     })
 }
 

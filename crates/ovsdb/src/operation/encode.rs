@@ -29,10 +29,14 @@ impl Serialize for Operation {
                 table,
                 condition,
                 columns,
+                sort,
             } => {
                 start(&mut out, "select", table, condition)?;
                 if let Some(columns) = columns {
                     out.serialize_entry("columns", columns)?;
+                }
+                if !sort.is_empty() {
+                    out.serialize_entry("sort", sort)?;
                 }
             }
             Self::Update {

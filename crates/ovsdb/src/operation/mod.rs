@@ -32,6 +32,8 @@ pub enum Operation {
         condition: Vec<Condition>,
         /// Which columns; without it all, `_uuid` and `_version` included.
         columns: Option<Vec<Str>>,
+        /// By which columns the rows are sorted; an extension of `ovsdb-server`.
+        sort: Vec<Str>,
     },
     /// Sets columns of rows.
     Update {

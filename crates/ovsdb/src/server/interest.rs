@@ -4,7 +4,8 @@
 //! and under these the groups are found. A group that is found may still not see the row; one that is not found
 //! cannot.
 //!
-//! Invariant: the groups that [`Interest::concerned`] gives include every group that sees the row before or after.
+//! Invariant: the groups that [`Interest::of_any`] and [`Interest::of_row`] give include every group that sees the row
+//! before or after.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use crate::database::{Mark, Slot};
 use crate::{Row, Uuid};
 
 /// The number of a group.
-pub(crate) type Group = u64;
+pub(crate) type GroupId = u64;
 
 /// The groups by table and mark.
 #[derive(Debug, Default)]
@@ -26,12 +27,12 @@ pub(crate) struct Interest {
 #[derive(Debug, Default)]
 struct OfTable {
     /// Those that any row may concern.
-    any: FxHashSet<Group>,
-    marked: BTreeMap<Slot, FxHashMap<Mark, FxHashSet<Group>>>,
+    any: FxHashSet<GroupId>,
+    marked: BTreeMap<Slot, FxHashMap<Mark, FxHashSet<GroupId>>>,
 }
 
 impl Interest {
-    pub(crate) fn insert(&mut self, group: Group, spec: &Spec) {
+    pub(crate) fn insert(&mut self, group: GroupId, spec: &Spec) {
         for of in &spec.tables {
             let table = self.tables.entry(of.table).or_default();
             match of.filter.marks() {
@@ -46,30 +47,48 @@ impl Interest {
         }
     }
 
-    pub(crate) fn remove(&mut self, group: Group, spec: &Spec) {
+    pub(crate) fn remove(&mut self, group: GroupId, spec: &Spec) {
         for of in &spec.tables {
             if let Some(table) = self.tables.get_mut(&of.table) {
                 table.remove(group, of);
+                if table.any.is_empty() && table.marked.is_empty() {
+                    self.tables.remove(&of.table);
+                }
             }
         }
     }
 
-    /// Adds the groups that a change of a row of the table may concern.
-    pub(crate) fn concerned(
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tables.is_empty()
+    }
+
+    /// Calls `found` with the groups that any change of a row of the table may concern.
+    pub(crate) fn of_any(&self, table: usize, found: impl FnMut(GroupId)) {
+        let of = self.tables.get(&table);
+        of.into_iter()
+            .flat_map(|of| &of.any)
+            .copied()
+            .for_each(found);
+    }
+
+    /// Calls `found` with the other groups that a change of a row of the table may concern, with some more than
+    /// once.
+    pub(crate) fn of_row(
         &self,
         table: usize,
         uuid: Uuid,
         rows: [Option<&Row>; 2],
-        groups: &mut FxHashSet<Group>,
+        mut found: impl FnMut(GroupId),
     ) {
         let Some(table) = self.tables.get(&table) else {
             return;
         };
-        groups.extend(&table.any);
         for (slot, marked) in &table.marked {
             for row in rows.into_iter().flatten() {
                 Mark::of_row(*slot, uuid, row, |mark| {
-                    groups.extend(marked.get(&mark).into_iter().flatten());
+                    let groups = marked.get(&mark).into_iter().flatten();
+                    groups.copied().for_each(&mut found);
                 });
             }
         }
@@ -77,7 +96,7 @@ impl Interest {
 }
 
 impl OfTable {
-    fn remove(&mut self, group: Group, spec: &TableSpec) {
+    fn remove(&mut self, group: GroupId, spec: &TableSpec) {
         self.any.remove(&group);
         for (slot, mark) in spec.filter.marks().into_iter().flatten() {
             let Some(marked) = self.marked.get_mut(&slot) else {

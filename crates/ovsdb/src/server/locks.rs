@@ -16,12 +16,31 @@ use crate::log::LockEvent;
 
 #[derive(Debug, Default)]
 pub(crate) struct Locks {
-    queues: FxHashMap<Str, VecDeque<SessionId>>,
+    queues: FxHashMap<Str, VecDeque<Waiter>>,
     /// The locks that the server owns, if it is one of a cluster.
     owned: Option<FxHashSet<Str>>,
     requests: VecDeque<LockRequest>,
     /// Requests to steal a lock that are answered when the server owns it.
     thieves: Vec<(Str, SessionId, Value)>,
+}
+
+/// A session that wants a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Waiter {
+    session: SessionId,
+    /// Whether it stole the lock.
+    stole: bool,
+}
+
+/// The locks of one session, by their names, sorted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LocksOfSession {
+    /// Those that it has.
+    pub held: Vec<Str>,
+    /// Those that it waits for.
+    pub waiting: Vec<Str>,
+    /// Those that it stole and that were stolen from it.
+    pub lost: Vec<Str>,
 }
 
 /// What a server asks of the locks of its cluster; see [`LockService`](crate::log::LockService).
@@ -73,7 +92,7 @@ impl Locks {
     pub(crate) fn wants(&self, lock: &str, session: SessionId) -> bool {
         self.queues
             .get(lock)
-            .is_some_and(|queue| queue.contains(&session))
+            .is_some_and(|queue| queue.iter().any(|waiter| waiter.session == session))
     }
 
     pub(crate) fn holds(&self, lock: &str, session: SessionId) -> bool {
@@ -85,7 +104,29 @@ impl Locks {
     }
 
     fn first(&self, lock: &str) -> Option<SessionId> {
-        self.queues.get(lock)?.front().copied()
+        Some(self.queues.get(lock)?.front()?.session)
+    }
+
+    /// What a session has to do with locks.
+    pub(crate) fn of(&self, session: SessionId) -> LocksOfSession {
+        let mut all = LocksOfSession::default();
+        for (name, queue) in &self.queues {
+            let Some(waiter) = queue.iter().find(|waiter| waiter.session == session) else {
+                continue;
+            };
+            let kind = if self.holds(name, session) {
+                &mut all.held
+            } else if waiter.stole {
+                &mut all.lost
+            } else {
+                &mut all.waiting
+            };
+            kind.push(name.clone());
+        }
+        for kind in [&mut all.held, &mut all.waiting, &mut all.lost] {
+            kind.sort_unstable();
+        }
+        all
     }
 
     fn want(&mut self, lock: &str, steal: bool) {
@@ -98,7 +139,8 @@ impl Locks {
     /// Queues for the lock; says whether the session has it.
     pub(crate) fn lock(&mut self, lock: &str, session: SessionId) -> bool {
         let queue = self.queues.entry(lock.into()).or_default();
-        queue.push_back(session);
+        let stole = false;
+        queue.push_back(Waiter { session, stole });
         if queue.len() == 1 {
             self.want(lock, false);
         }
@@ -115,8 +157,9 @@ impl Locks {
     ) -> (bool, Option<Notice>) {
         let owned = self.owns(lock);
         let queue = self.queues.entry(lock.into()).or_default();
-        let victim = queue.front().copied().filter(|_| owned);
-        queue.push_front(session);
+        let victim = queue.front().map(|it| it.session).filter(|_| owned);
+        let stole = true;
+        queue.push_front(Waiter { session, stole });
         if !owned {
             self.thieves.push((lock.into(), session, id.clone()));
             self.want(lock, true);
@@ -138,7 +181,7 @@ impl Locks {
         let Some(queue) = self.queues.get_mut(lock) else {
             return notices;
         };
-        queue.retain(|waiting| *waiting != session);
+        queue.retain(|waiter| waiter.session != session);
         if queue.is_empty() {
             self.queues.remove(lock);
             self.release(lock);
@@ -175,11 +218,9 @@ impl Locks {
 
     /// Gives everything up that a session has or waits for.
     pub(crate) fn forget(&mut self, session: SessionId) -> Vec<Notice> {
-        let wanted = self
-            .queues
-            .iter()
-            .filter(|(_, queue)| queue.contains(&session));
-        let mut names: Vec<Str> = wanted.map(|(name, _)| name.clone()).collect();
+        let wanted = self.queues.keys();
+        let wanted = wanted.filter(|name| self.wants(name, session));
+        let mut names: Vec<Str> = wanted.cloned().collect();
         names.sort_unstable();
         names
             .iter()
@@ -227,6 +268,24 @@ mod tests {
         let id = Value::from(1);
         assert_eq!(locks.steal("l", c, &id), (true, Some(notice(a, false))));
         assert!(locks.holds("l", c) && locks.wants("l", a));
+        let names = |held: &[&str], waiting: &[&str], lost: &[&str]| {
+            let [held, waiting, lost] =
+                [held, waiting, lost].map(|it| it.iter().map(|&name| name.into()).collect());
+            LocksOfSession {
+                held,
+                waiting,
+                lost,
+            }
+        };
+        assert_eq!(locks.of(c), names(&["l"], &[], &[]));
+        // Who waited in the queue waits again; who stole it has lost it.
+        assert_eq!(locks.of(a), names(&[], &["l"], &[]));
+        let d = SessionId(4);
+        assert_eq!(locks.steal("l", d, &id), (true, Some(notice(c, false))));
+        assert!(locks.lock("k", c));
+        assert_eq!(locks.of(c), names(&["k"], &[], &["l"]));
+        assert_eq!(locks.unlock("k", c), []);
+        assert_eq!(locks.unlock("l", d), [notice(c, true)]);
         assert_eq!(locks.unlock("l", c), [notice(a, true)]);
         assert_eq!(locks.unlock("l", b), []);
         assert_eq!(locks.forget(a), []);

@@ -158,7 +158,7 @@ impl Server {
             "convert" => {
                 let database = self.named_database(method, &params)?;
                 let schema = schema_of(method, &params)?;
-                self.begin_conversion(session, id.clone(), database, &schema, environment)?;
+                self.begin_conversion(session, id.clone(), database, &schema)?;
                 Answer::Later
             }
             _ => return Ok(None),

@@ -5,8 +5,8 @@
 //! 1. [`Server::connect`] for a new connection, [`Server::receive`] for its bytes, [`Server::disconnect`] at
 //!    its end.
 //! 2. [`Server::poll_commit`] until it gives nothing: the records in order, for the log of each database. Any
-//!    number can be on their way; the server goes on with the state after them. Then the same with
-//!    [`Server::poll_conversion`].
+//!    number can be on their way; the server goes on with the state after them. Then
+//!    [`Server::poll_conversion`] while [`Server::has_conversions`], and [`Server::carried_over`] with what comes of it.
 //! 3. [`Server::durable`] when the log of a database holds everything up to a commit, or [`Server::failed`]. If
 //!    others write the log too, [`Server::rebase`] with what they wrote, and [`Server::set_log_state`]. For
 //!    conversions [`Server::converted`] or [`Server::conversion_failed`]. After all that [`Server::proceed`].
@@ -14,7 +14,8 @@
 //!    [`Server::poll_completion`] for parts of the same process.
 //! 5. [`Server::poll_close`]: the sessions to cut off, and why.
 //! 6. [`Server::handle_timeout`] at [`Server::poll_timeout`].
-//! 7. In a cluster [`Server::poll_lock_request`], and [`Server::handle_lock_event`].
+//! 7. [`Server::poll_discarded`]: databases to drop.
+//! 8. In a cluster [`Server::poll_lock_request`], and [`Server::handle_lock_event`].
 //!
 //! It must not know sockets, files or which tables there are.
 //!
@@ -34,7 +35,9 @@ mod monitors;
 mod outbox;
 mod rebase;
 mod removal;
+mod rows;
 mod self_database;
+mod sight;
 mod snapshots;
 mod transact;
 mod update;
@@ -45,9 +48,9 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
-pub use conversion::StagedConversion;
+pub use conversion::{CarriedOver, Replacement, StagedConversion};
 pub use framer::{FrameError, Framer};
-pub use locks::LockRequest;
+pub use locks::{LockRequest, LocksOfSession};
 pub use mirror::Forward;
 pub use rebase::Rebased;
 pub use snapshots::Snapshot;
@@ -173,8 +176,12 @@ pub struct Server {
     fixed_schemas: bool,
     next_ticket: u64,
     commits: VecDeque<StagedCommit>,
-    conversions: VecDeque<StagedConversion>,
+    last_conversion: u64,
+    /// Databases that are no longer served.
+    discarded: Vec<Database>,
     completions: VecDeque<Completion>,
+    /// The sessions with output: those that have an answer come first.
+    answered: VecDeque<SessionId>,
     ready: VecDeque<SessionId>,
     closing: VecDeque<(SessionId, CloseReason)>,
     waiting: VecDeque<Transaction>,
@@ -200,8 +207,10 @@ impl Server {
             fixed_schemas: false,
             next_ticket: 0,
             commits: VecDeque::new(),
-            conversions: VecDeque::new(),
+            last_conversion: 0,
+            discarded: Vec::new(),
             completions: VecDeque::new(),
+            answered: VecDeque::new(),
             ready: VecDeque::new(),
             closing: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -340,6 +349,11 @@ impl Server {
         }
     }
 
+    /// What a session has to do with locks.
+    pub fn locks_of(&self, session: SessionId) -> LocksOfSession {
+        self.locks.of(session)
+    }
+
     /// From now on the server is one of a cluster, and has a lock only when the cluster has given it that.
     pub fn share_locks(&mut self) {
         self.locks.share();
@@ -368,25 +382,6 @@ impl Server {
     #[must_use]
     pub fn poll_completion(&mut self) -> Option<Completion> {
         self.completions.pop_front()
-    }
-
-    /// The next session that has output.
-    #[must_use]
-    pub fn poll_ready(&mut self) -> Option<SessionId> {
-        loop {
-            let id = self.ready.pop_front()?;
-            if let Some(session) = self.sessions.get_mut(&id) {
-                session.is_ready = false;
-                return Some(id);
-            }
-        }
-    }
-
-    /// The next bytes for a client. Ask until there are none; what is not taken counts against
-    /// [`Limits::output`].
-    #[must_use]
-    pub fn poll_output(&mut self, session: SessionId) -> Option<Bytes> {
-        self.sessions.get_mut(&session)?.take_output()
     }
 
     /// The next session to cut off; it has to be [`Server::disconnect`]ed.

@@ -2,33 +2,45 @@
 //!
 //! Invariant: a monitor is in exactly one group, and hears of every commit after the state that it was shown.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use indexmap::IndexMap;
+use indexmap::IndexSet;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use serde_json::Value;
+use smallvec::{SmallVec, smallvec};
 
-use super::interest::{Group, Interest};
+use super::interest::{GroupId, Interest};
 use super::monitor::{Shown, Spec, Version};
-use super::update::Sight;
+use super::sight::{Changes, Sight};
 use super::views::Views;
 use super::{DatabaseId, Limits, Server, SessionId, update};
 use crate::database::Commit;
-use crate::{Database, Error, Uuid, json};
+use crate::{Database, Error, RowChange, Uuid, json};
 
 /// A monitor: whose, and under which id (as JSON text).
 pub(crate) type Member = (SessionId, Arc<str>);
 
+/// Monitors that show the same.
+#[derive(Debug)]
+struct Group {
+    spec: Arc<Spec>,
+    members: IndexSet<Member, FxBuildHasher>,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Monitors {
-    members: IndexMap<Member, Group, FxBuildHasher>,
+    /// Sorted, so that those of a session stand together.
+    members: BTreeMap<Member, GroupId>,
     /// In the order in which they began.
-    groups: BTreeMap<Group, (Arc<Spec>, Vec<Member>)>,
-    numbers: FxHashMap<Arc<Spec>, Group>,
-    last: Group,
+    groups: BTreeMap<GroupId, Group>,
+    numbers: FxHashMap<Arc<Spec>, GroupId>,
+    last: GroupId,
     interest: Interest,
     /// Equal ones are one, so that they are compared quickly.
     shown: FxHashSet<Arc<Shown>>,
@@ -38,7 +50,7 @@ pub(crate) struct Monitors {
 impl Monitors {
     fn find(&self, session: SessionId, id: &str) -> Option<&Arc<Spec>> {
         let group = self.members.get(&(session, Arc::from(id)))?;
-        self.groups.get(group).map(|(spec, _)| spec)
+        self.groups.get(group).map(|group| &group.spec)
     }
 
     /// Makes what is equal to something known the same.
@@ -53,61 +65,55 @@ impl Monitors {
     }
 
     fn insert(&mut self, member: Member, spec: Spec) {
-        let group = self.numbers.get(&spec).copied().unwrap_or_else(|| {
+        let id = self.numbers.get(&spec).copied().unwrap_or_else(|| {
             self.last += 1;
             self.interest.insert(self.last, &spec);
             let spec = Arc::new(spec);
             self.numbers.insert(Arc::clone(&spec), self.last);
-            self.groups.insert(self.last, (spec, Vec::new()));
+            let members = IndexSet::default();
+            self.groups.insert(self.last, Group { spec, members });
             self.last
         });
-        if let Some((_, members)) = self.groups.get_mut(&group) {
-            members.push(member.clone());
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.members.insert(member.clone());
         }
-        self.members.insert(member, group);
+        self.members.insert(member, id);
     }
 
     fn remove(&mut self, member: &Member) -> bool {
-        let Some(group) = self.members.swap_remove(member) else {
+        let Some(id) = self.members.remove(member) else {
             return false;
         };
-        if let Some((_, members)) = self.groups.get_mut(&group) {
-            members.retain(|other| other != member);
-            if members.is_empty() {
-                self.end(group);
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.members.swap_remove(member);
+            if group.members.is_empty() {
+                self.end(id);
             }
         }
         true
     }
 
-    fn end(&mut self, group: Group) {
-        if let Some((spec, _)) = self.groups.remove(&group) {
-            self.numbers.remove(&spec);
-            self.interest.remove(group, &spec);
+    fn end(&mut self, id: GroupId) {
+        if let Some(group) = self.groups.remove(&id) {
+            self.numbers.remove(&group.spec);
+            self.interest.remove(id, &group.spec);
         }
         // Nobody else has one that only the set has.
         self.shown.retain(|shown| Arc::strong_count(shown) > 1);
     }
 
     /// What the monitors must hear of a commit: each text with the groups that it is for, in their order.
-    fn news(&self, db: &Database, commit: &Commit) -> Vec<(&Spec, Bytes, &[Member])> {
-        let changes = update::with_tables(db, &commit.changes);
-        let mut concerned = FxHashSet::default();
-        for (table, change) in &changes {
-            let Some(table) = table else { continue };
-            let rows = [change.old.as_deref(), change.new.as_deref()];
-            self.interest
-                .concerned(*table, change.uuid, rows, &mut concerned);
-        }
-        let mut concerned: Vec<Group> = concerned.into_iter().collect();
-        concerned.sort_unstable();
-        let mut texts: FxHashMap<Sight, Option<Bytes>> = FxHashMap::default();
+    fn news(&self, db: &Database, changes: &[RowChange]) -> Vec<(&Group, Bytes)> {
+        let changes = Changes::of(db, changes);
+        let mut texts: FxHashMap<Sight<'_>, Option<Bytes>> = FxHashMap::default();
         let mut news = Vec::new();
-        for group in concerned {
-            let Some((spec, members)) = self.groups.get(&group) else {
+        let concerned = self.concerned(&changes);
+        for some in concerned.chunk_by(|one, next| one.0 == next.0) {
+            let Some(group) = self.groups.get(&some[0].0) else {
                 continue;
             };
-            let text = match texts.entry(Sight::of(spec, &changes)) {
+            let numbers = some.iter().flat_map(|(_, from, to)| *from..*to);
+            let text = match texts.entry(Sight::of(&group.spec, &changes, numbers)) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => {
                     let text = entry.key().write(db, &changes).map(Bytes::from);
@@ -115,10 +121,28 @@ impl Monitors {
                 }
             };
             if let Some(text) = text {
-                news.push((&**spec, text.clone(), members.as_slice()));
+                news.push((group, text.clone()));
             }
         }
         news
+    }
+
+    /// Which groups the changes may concern, and for each the ranges of their numbers: in order, and none twice.
+    fn concerned(&self, changes: &Changes<'_>) -> Vec<(GroupId, usize, usize)> {
+        let mut concerned = Vec::new();
+        for (table, range) in changes.runs() {
+            let all = |group| concerned.push((group, range.start, range.end));
+            self.interest.of_any(table, all);
+            for number in range {
+                let change = changes.get(number);
+                let rows = [change.old.as_deref(), change.new.as_deref()];
+                let one = |group| concerned.push((group, number, number + 1));
+                self.interest.of_row(table, change.uuid, rows, one);
+            }
+        }
+        concerned.sort_unstable();
+        concerned.dedup();
+        concerned
     }
 
     /// Whether the session has a monitor of this id.
@@ -132,12 +156,10 @@ impl Monitors {
     }
 
     pub(crate) fn forget(&mut self, session: SessionId) {
-        let own = self
-            .members
-            .keys()
-            .filter(|member| member.0 == session)
-            .cloned();
-        for member in own.collect::<Vec<_>>() {
+        let begin: Member = (session, Arc::from(""));
+        let own = self.members.range(begin..);
+        let own = own.map(|(member, _)| member.clone());
+        for member in own.take_while(|it| it.0 == session).collect::<Vec<_>>() {
             self.remove(&member);
         }
     }
@@ -148,10 +170,17 @@ impl Server {
     pub(super) fn publish(&mut self, id: DatabaseId, commit: &Commit) {
         let hosted = &self.databases[id.0];
         let mut messages = Vec::new();
-        for (spec, text, members) in hosted.monitors.news(&hosted.database, commit) {
-            for (session, monitor) in members {
-                let parts = update_message(spec.version, monitor, commit.id, text.clone());
-                messages.push((*session, parts));
+        let mut last: Option<Message<'_>> = None;
+        for (group, text) in hosted.monitors.news(&hosted.database, &commit.changes) {
+            for (session, monitor) in &group.members {
+                let version = group.spec.version;
+                // Clients of one kind call their monitors the same.
+                let message = match last.take().filter(|it| it.is(version, monitor, &text)) {
+                    Some(message) => message,
+                    None => Message::new(version, monitor, commit.id, text.clone()),
+                };
+                messages.push((*session, message.parts.clone()));
+                last = Some(message);
             }
         }
         for (session, parts) in messages {
@@ -254,8 +283,8 @@ impl Server {
         hosted.monitors.remove(&old_member);
         hosted.monitors.insert(new_member.clone(), new);
         if let Some(text) = difference {
-            let parts = update_message(version, &new_member.1, last_id, text.into());
-            self.send_parts(session, parts);
+            let message = Message::new(version, &new_member.1, last_id, text.into());
+            self.send_parts(session, message.parts);
         }
         Ok(())
     }
@@ -299,22 +328,46 @@ fn mark(db: &mut Database, spec: &Spec) {
     }
 }
 
-/// An update notification. A long text is shared, a short one is copied: sending it costs more than that.
-fn update_message(version: Version, monitor: &str, id: Uuid, text: Bytes) -> Vec<Bytes> {
-    const LONG: usize = 4096;
-    let mut head = match version {
-        Version::V1 => format!("{{\"id\":null,\"method\":\"update\",\"params\":[{monitor},"),
-        Version::V2 => format!("{{\"id\":null,\"method\":\"update2\",\"params\":[{monitor},"),
-        Version::V3 => {
-            format!("{{\"id\":null,\"method\":\"update3\",\"params\":[{monitor},\"{id}\",")
+/// An update notification.
+struct Message<'m> {
+    version: Version,
+    monitor: &'m str,
+    text: Bytes,
+    parts: SmallVec<[Bytes; 1]>,
+}
+
+impl<'m> Message<'m> {
+    /// A long text is shared, a short one is copied: sending it costs more than that.
+    fn new(version: Version, monitor: &'m str, id: Uuid, text: Bytes) -> Self {
+        const LONG: usize = 4096;
+        let mut head = match version {
+            Version::V1 => format!("{{\"id\":null,\"method\":\"update\",\"params\":[{monitor},"),
+            Version::V2 => format!("{{\"id\":null,\"method\":\"update2\",\"params\":[{monitor},"),
+            Version::V3 => {
+                format!("{{\"id\":null,\"method\":\"update3\",\"params\":[{monitor},\"{id}\",")
+            }
+        }
+        .into_bytes();
+        let tail = b"]}";
+        let parts = if text.len() >= LONG {
+            smallvec![head.into(), text.clone(), Bytes::from_static(tail)]
+        } else {
+            head.extend_from_slice(&text);
+            head.extend_from_slice(tail);
+            smallvec![head.into()]
+        };
+        Self {
+            version,
+            monitor,
+            text,
+            parts,
         }
     }
-    .into_bytes();
-    let tail = b"]}";
-    if text.len() >= LONG {
-        return vec![head.into(), text, Bytes::from_static(tail)];
+
+    /// Whether it is the one that tells this text to a monitor of this id, of the same commit.
+    fn is(&self, version: Version, monitor: &str, text: &Bytes) -> bool {
+        self.version == version
+            && std::ptr::eq(self.text.as_ptr(), text.as_ptr())
+            && self.monitor == monitor
     }
-    head.extend_from_slice(&text);
-    head.extend_from_slice(tail);
-    vec![head.into()]
 }

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::{CloseReason, Framer, Limits, Server, SessionId};
 
@@ -46,6 +46,23 @@ impl Session {
         Some(bytes)
     }
 
+    pub(crate) fn output(&self) -> impl Iterator<Item = &Bytes> {
+        self.output.iter()
+    }
+
+    /// Takes so many bytes away, which were sent.
+    pub(crate) fn sent(&mut self, mut bytes: usize) {
+        self.queued -= bytes;
+        while let Some(first) = self.output.front_mut() {
+            if first.len() > bytes {
+                first.advance(bytes);
+                return;
+            }
+            bytes -= first.len();
+            self.output.pop_front();
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.output.clear();
         self.queued = 0;
@@ -58,24 +75,81 @@ impl Session {
 }
 
 impl Server {
+    /// The next session that has output. Those with an answer come first.
+    #[must_use]
+    pub fn poll_ready(&mut self) -> Option<SessionId> {
+        loop {
+            let next = self.answered.pop_front();
+            let id = next.or_else(|| self.ready.pop_front())?;
+            if let Some(session) = self.sessions.get_mut(&id) {
+                session.is_ready = false;
+                return Some(id);
+            }
+        }
+    }
+
+    /// The next bytes for a client. Ask until there are none; what is not taken counts against
+    /// [`Limits::output`].
+    #[must_use]
+    pub fn poll_output(&mut self, session: SessionId) -> Option<Bytes> {
+        self.sessions.get_mut(&session)?.take_output()
+    }
+
+    /// Whether the next session of [`Server::poll_ready`] has an answer.
+    pub fn has_answers(&self) -> bool {
+        !self.answered.is_empty()
+    }
+
+    /// Whether there is a session for [`Server::poll_ready`].
+    pub fn has_ready(&self) -> bool {
+        self.has_answers() || !self.ready.is_empty()
+    }
+
+    /// What waits for a client, for who can send some of it at once and then says so with
+    /// [`Server::output_sent`].
+    pub fn output(&self, session: SessionId) -> impl Iterator<Item = &Bytes> {
+        let session = self.sessions.get(&session);
+        session.into_iter().flat_map(Session::output)
+    }
+
+    /// So many bytes of [`Server::output`] were sent.
+    pub fn output_sent(&mut self, session: SessionId, bytes: usize) {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.sent(bytes);
+        }
+    }
+
     /// Queues a message for a client.
     pub(super) fn send(&mut self, id: SessionId, bytes: Bytes) {
         self.send_parts(id, [bytes]);
     }
 
+    /// Queues an answer. Who waits for it need not wait until everybody else has heard of what it did.
+    pub(super) fn send_answer(&mut self, id: SessionId, bytes: Bytes) {
+        if self.queue(id, [bytes]) {
+            self.answered.push_back(id);
+        }
+    }
+
     /// Queues a message that is made of several parts, of which some may be shared with other clients.
     pub(super) fn send_parts(&mut self, id: SessionId, parts: impl IntoIterator<Item = Bytes>) {
+        if self.queue(id, parts) {
+            self.ready.push_back(id);
+        }
+    }
+
+    /// Whether the session has output now and had none.
+    fn queue(&mut self, id: SessionId, parts: impl IntoIterator<Item = Bytes>) -> bool {
         let Some(session) = self.sessions.get_mut(&id).filter(|s| !s.closed) else {
-            return;
+            return false;
         };
         for part in parts {
             session.queued += part.len();
             session.output.push_back(part);
         }
-        if !std::mem::replace(&mut session.is_ready, true) {
-            self.ready.push_back(id);
-        }
+        let is_new = !std::mem::replace(&mut session.is_ready, true);
         self.check_backlog(id);
+        is_new
     }
 
     /// Notes that so many bytes are kept for a session.

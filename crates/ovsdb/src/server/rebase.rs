@@ -82,7 +82,7 @@ impl Server {
                 return Err(error);
             }
         }
-        self.convert_again(id, environment);
+        self.convert_again(id);
         let again = again.into_iter().map(|pending| pending.transaction);
         if rebased.replaced {
             // They were written for another schema.

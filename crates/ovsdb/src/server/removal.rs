@@ -24,7 +24,9 @@ impl Server {
         let empty = DatabaseSchema::new(name, "", Vec::new());
         let empty = empty.expect("the name was accepted before, and there are no tables");
         // Positions of the other databases stay; an empty one costs nothing.
-        self.databases[id.0] = Hosted::new(Database::new(Arc::new(empty)), false);
+        let empty = Hosted::new(Database::new(Arc::new(empty)), false);
+        let removed = std::mem::replace(&mut self.databases[id.0], empty);
+        self.discarded.push(removed.database);
         for session in concerned {
             self.close(session, CloseReason::Removed(name.into()));
         }
@@ -41,7 +43,6 @@ impl Server {
         asked: Option<SessionId>,
     ) -> Vec<SessionId> {
         self.commits.retain(|staged| staged.database != id);
-        self.conversions.retain(|staged| staged.database != id);
         let mut concerned = Vec::new();
         for transaction in self.take_transactions(id) {
             if self.can_be_told(transaction.session, asked) || transaction.is_of_this_process() {

@@ -280,7 +280,7 @@ impl Server {
     /// Gives an answer.
     pub(super) fn deliver(&mut self, answer: Answer) {
         match answer {
-            Answer::Client(session, text) => self.send(session, text),
+            Answer::Client(session, text) => self.send_answer(session, text),
             Answer::Part(ticket, result) => {
                 self.completions.push_back(Completion { ticket, result });
             }
@@ -295,8 +295,9 @@ impl Server {
         }
     }
 
-    /// Tries the waiting transactions for as long as one of them changes something.
-    pub(super) fn retry(&mut self, environment: &mut Environment<'_>) {
+    /// Tries the waiting transactions again if anything has changed, for as long as one of them changes something. To
+    /// be called after whatever may have changed a database; it costs nothing when nothing has.
+    pub fn retry(&mut self, environment: &mut Environment<'_>) {
         let revisions = |server: &Self| -> u64 {
             server
                 .databases

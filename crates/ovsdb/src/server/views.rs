@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rustc_hash::FxHashMap;
 
 use super::monitor::{Shown, TableSpec, Version};
-use super::update::{RowWriter, Visible};
+use super::rows::{RowWriter, Visible};
 use crate::database::{AnyFilter, Mark, Slot, Table};
 
 /// From how many rows on a clause is worth a text of its own.

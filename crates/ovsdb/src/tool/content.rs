@@ -60,11 +60,18 @@ pub fn carry_over(
     schema: &Arc<DatabaseSchema>,
     now: u64,
 ) -> Result<Database, Error> {
+    carry_over_rows((old.schema(), old.contents()), schema, now)
+}
+
+/// As [`carry_over`], of rows that come from somewhere else.
+pub(crate) fn carry_over_rows(
+    (old, rows): (&DatabaseSchema, impl Iterator<Item = RowChange>),
+    schema: &Arc<DatabaseSchema>,
+    now: u64,
+) -> Result<Database, Error> {
     let mut operations = Vec::new();
-    for change in old.contents() {
-        if let Some(insert) = moved(old.schema(), schema, &change)? {
-            operations.push(insert);
-        }
+    for row in rows {
+        operations.extend(moved(old, schema, &row)?);
     }
     let mut database = Database::new(Arc::clone(schema));
     let mut context = Context {

@@ -8,4 +8,5 @@ pub mod history;
 pub mod tabular;
 pub mod text;
 
+pub(crate) use content::carry_over_rows;
 pub use content::{Lost, carry_over, inserts, lost, replacement};

@@ -105,10 +105,17 @@ impl Node {
             let job = Job::Append(self.epochs.0, commit.revision, commit.record, staged.guards);
             self.jobs.push_back(job);
         }
-        while let Some(staged) = self.server.poll_conversion() {
-            let snapshot = staged.content.record(self.now);
-            self.jobs
-                .push_back(Job::Convert(self.epochs.0, staged.schema, snapshot));
+        while self.server.has_conversions() {
+            // In slices of one row.
+            let Some(staged) = self.server.poll_conversion(1) else {
+                continue;
+            };
+            let carried = staged.carry_over(self.now);
+            if let Some(replacement) = self.server.carried_over(carried) {
+                let snapshot = replacement.content.record(self.now);
+                self.jobs
+                    .push_back(Job::Convert(self.epochs.0, replacement.schema, snapshot));
+            }
         }
         while let Some(request) = self.server.poll_lock_request() {
             match request {

@@ -64,6 +64,15 @@ impl Pair {
         self.ask("transact", params.into())["result"].take()
     }
 
+    /// The results of a transaction as they are: of stock, and ours.
+    pub(crate) fn raw(&mut self, operations: &[Value]) -> [Value; 2] {
+        let mut params = vec![json!("Rich")];
+        params.extend_from_slice(operations);
+        let ask =
+            |client: &mut Client| client.call("transact", params.clone().into())["result"].take();
+        [ask(&mut self.theirs), ask(&mut self.ours)]
+    }
+
     /// The word of the error of the one operation, or the empty word.
     pub(crate) fn error(&mut self, operations: &[Value]) -> String {
         let results = self.transact(operations);

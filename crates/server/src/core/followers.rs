@@ -5,12 +5,16 @@ use ovsdb::{Error, ErrorKind, Operation, RowChange, Str};
 use tokio::sync::oneshot;
 use transport::ovsdb::{Event, TransactResult};
 
-use super::{Core, Follower};
+use super::{Core, Follower, Kept};
 use crate::local::{refused, results};
 use crate::mailbox::Events;
 
 impl Core {
-    pub(super) fn subscribe(&mut self, database: &str, events: Events) -> Option<SessionId> {
+    pub(super) fn subscribe(
+        &mut self,
+        database: &str,
+        events: Events,
+    ) -> Option<(SessionId, Kept)> {
         let id = self
             .server
             .database_id(database)
@@ -24,15 +28,22 @@ impl Core {
                 lock: None,
             },
         );
-        match self.logs.get_mut(&id) {
+        let kept = match self.logs.get_mut(&id) {
             Some(logged) => {
                 logged.beginning.push(session);
-                self.begin_followers(id);
+                match logged.state.cluster {
+                    Some(_) => Kept::Cluster,
+                    None => Kept::Here,
+                }
             }
+            None => Kept::Elsewhere,
+        };
+        match kept {
             // What a relay has needs no log to be true.
-            None => self.begin_follower(id, session),
+            Kept::Elsewhere => self.begin_follower(id, session),
+            Kept::Here | Kept::Cluster => self.begin_followers(id),
         }
-        Some(session)
+        Some((session, kept))
     }
 
     /// Shows all rows to new followers, once all of them are durable.

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use ovsdb::log::{LockEvent, Update};
-use ovsdb::server::{DatabaseId, Rebased, Snapshot, StagedCommit, StagedConversion};
+use ovsdb::server::{CarriedOver, DatabaseId, Rebased, Snapshot, StagedCommit};
 use ovsdb::{Record, RowChange};
 use transport::ovsdb::Event;
 
 use super::{Core, RETRY, Report};
-use crate::log_thread::{Content, Outcome, Reason, text};
+use crate::log_thread::{Content, Outcome, Reason, now, text};
 
 /// How many rows are taken for a snapshot before it is another's turn; a millisecond or two.
 const SLICE: usize = 8192;
@@ -231,17 +231,35 @@ impl Core {
             self.unwritten += bytes;
             logged.thread.append(commit.revision, commit.record, guards);
         }
-        while let Some(StagedConversion {
-            database,
-            schema,
-            content,
-        }) = self.server.poll_conversion()
-        {
-            if let Some(logged) = self.logs.get(&database) {
-                let rows = content;
-                let content = Content { schema, rows };
-                logged.thread.replace(content, Reason::Conversion);
-            }
+    }
+
+    /// Goes on with conversions: takes some more of the databases, and hands out what is whole.
+    pub(super) fn continue_conversions(&mut self) {
+        if let Some(staged) = self.server.poll_conversion(SLICE) {
+            let report = self.report.clone();
+            drop(std::thread::spawn(move || {
+                let carried = staged.carry_over(now());
+                // A core that has ended needs none.
+                let _ = report.send(Report::CarriedOver(carried));
+            }));
+        }
+        while let Some(database) = self.server.poll_discarded() {
+            drop(std::thread::spawn(move || drop(database)));
+        }
+    }
+
+    /// Has the log replaced by what was carried over.
+    pub(super) fn carried_over(&mut self, carried: CarriedOver) {
+        let Some(replacement) = self.server.carried_over(carried) else {
+            return;
+        };
+        self.hand_out_commits();
+        if let Some(logged) = self.logs.get(&replacement.database) {
+            let content = Content {
+                schema: replacement.schema,
+                rows: replacement.content,
+            };
+            logged.thread.replace(content, Reason::Conversion);
         }
     }
 }

@@ -8,6 +8,7 @@
 mod databases;
 mod followers;
 mod logs;
+mod output;
 mod relays;
 #[cfg(test)]
 mod shared_tests;
@@ -15,7 +16,6 @@ mod turns;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -23,14 +23,16 @@ use ovsdb::database::Freezing;
 use ovsdb::database::Rights;
 use ovsdb::log::{LockEvent, LockService, Log, LogState};
 use ovsdb::server::{
-    CloseReason, DatabaseId, Environment, Forward, Limits, LockRequest, Server, SessionId, Ticket,
+    CarriedOver, CloseReason, DatabaseId, Environment, Forward, Limits, LockRequest,
+    LocksOfSession, Server, SessionId, Ticket,
 };
 use ovsdb::{Database, DatabaseSchema, Operation, Str, Uuid};
 use rustc_hash::FxHashMap;
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use transport::ovsdb::TransactResult;
 
 pub(crate) use databases::{AddError, NewDatabase};
+pub(crate) use output::{Output, Stall};
 pub(crate) use relays::{NewRelay, News};
 
 use crate::local::Events;
@@ -46,8 +48,6 @@ const QUEUE: usize = 256;
 const BATCH: usize = 64;
 /// How long to wait before trying again to repair a log.
 const RETRY: Duration = Duration::from_secs(1);
-/// A connection that has taken that many bytes and not sent them gets no more.
-const MAX_TAKEN: usize = 256 << 10;
 /// While the log has that many bytes to write, no inputs are taken.
 const MAX_UNWRITTEN: usize = 64 << 20;
 
@@ -70,7 +70,7 @@ pub(crate) enum Input {
     Subscribe {
         database: Str,
         events: Events,
-        reply: oneshot::Sender<Option<SessionId>>,
+        reply: oneshot::Sender<Option<(SessionId, Kept)>>,
     },
     Transact {
         session: Option<SessionId>,
@@ -82,6 +82,8 @@ pub(crate) enum Input {
         session: SessionId,
         lock: Option<Str>,
     },
+    /// What a session has to do with locks.
+    LocksOf(SessionId, oneshot::Sender<LocksOfSession>),
     Schemas(oneshot::Sender<Vec<Arc<DatabaseSchema>>>),
     /// Begins a new log file of one database or of all; answers whether there is such a database.
     Compact(Option<Str>, oneshot::Sender<bool>),
@@ -94,6 +96,17 @@ pub(crate) enum Input {
     Reconnect,
 }
 
+/// Where a database is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// In a log that only this process writes.
+    Here,
+    /// In one that others write too.
+    Cluster,
+    /// At the source of a relay.
+    Elsewhere,
+}
+
 /// What the core hears from below.
 #[derive(Debug)]
 enum Report {
@@ -103,59 +116,8 @@ enum Report {
     Retry(DatabaseId),
     /// What the locks of the cluster say.
     Lock(LockEvent),
-}
-
-/// Where the bytes for a client go.
-#[derive(Debug)]
-pub(crate) struct Output {
-    pub(crate) bytes: mpsc::Sender<Bytes>,
-    pub(crate) stall: Arc<Stall>,
-}
-
-impl Output {
-    /// A place for some bytes, if the connection can take more now.
-    fn place(&self) -> Option<mpsc::Permit<'_, Bytes>> {
-        let has_room = self.stall.taken.load(Ordering::SeqCst) < MAX_TAKEN;
-        has_room.then(|| self.bytes.try_reserve().ok()).flatten()
-    }
-}
-
-/// Whether there was more for a client than its connection could take; it then says when it can.
-#[derive(Debug, Default)]
-pub(crate) struct Stall {
-    stalled: AtomicBool,
-    over: Notify,
-    /// How many bytes the connection has taken and not sent yet.
-    taken: AtomicUsize,
-}
-
-impl Stall {
-    /// Notes that bytes were sent, and whether that was all. Says whether the core is to hear that the stall is
-    /// over.
-    pub(crate) fn sent(&self, bytes: usize, all: bool) -> bool {
-        self.taken.fetch_sub(bytes, Ordering::SeqCst);
-        all && self.clear()
-    }
-
-    fn set(&self) {
-        self.stalled.store(true, Ordering::SeqCst);
-    }
-
-    /// Ends the stall; whether there was one.
-    fn clear(&self) -> bool {
-        let stalled = self.stalled.swap(false, Ordering::SeqCst);
-        if stalled {
-            self.over.notify_one();
-        }
-        stalled
-    }
-
-    /// Waits for the end of the stall. For one waiter.
-    pub(crate) async fn over(&self) {
-        while self.stalled.load(Ordering::SeqCst) {
-            self.over.notified().await;
-        }
-    }
+    /// A state that was carried over to another schema.
+    CarriedOver(CarriedOver),
 }
 
 /// A connection as the core sees it.
@@ -330,12 +292,21 @@ impl Core {
                     self.with_environment(|server, environment| server.handle_timeout(environment));
                 }
                 // Other tasks of this thread take turns as well.
-                () = tokio::task::yield_now(), if self.has_turns() || !self.snapshots.is_empty() => {}
+                () = tokio::task::yield_now(), if self.has_more() => {}
             }
             self.take_turns();
             self.continue_snapshots();
+            self.continue_conversions();
             self.hand_out();
         }
+    }
+
+    /// Whether there is something to do although nothing happens.
+    fn has_more(&self) -> bool {
+        self.has_turns()
+            || !self.snapshots.is_empty()
+            || self.server.has_conversions()
+            || self.server.has_ready()
     }
 
     fn reported(&mut self, report: Report) {
@@ -343,6 +314,7 @@ impl Core {
             Report::Log(database, outcome) => self.outcome(database, outcome),
             Report::Retry(database) => self.retry(database),
             Report::Lock(event) => self.server.handle_lock_event(event),
+            Report::CarriedOver(carried) => self.carried_over(carried),
         }
     }
 
@@ -419,6 +391,7 @@ impl Core {
             }
             Input::Lock { session, lock } => self.lock(session, lock),
             // Who asked these may be gone.
+            Input::LocksOf(session, reply) => drop(reply.send(self.server.locks_of(session))),
             Input::Schemas(reply) => drop(reply.send(self.schemas())),
             Input::Compact(name, reply) => drop(reply.send(self.compact_named(name.as_deref()))),
             Input::Add(new, reply) => drop(reply.send(self.add_new(new))),
@@ -437,19 +410,15 @@ impl Core {
 
     /// Hands out everything that the server has for logs, clients and followers.
     fn hand_out(&mut self) {
+        // Databases that come, go or lose their connection change as well, for those who wait for that.
+        self.with_environment(Server::retry);
         self.hand_out_commits();
         self.hand_out_forwards();
         self.hand_out_results();
         while let Some(request) = self.server.poll_lock_request() {
             self.ask_for_lock(&request);
         }
-        while let Some(session) = self.server.poll_ready() {
-            if self.followers.contains_key(&session) {
-                self.notices(session);
-            } else {
-                self.pass_on(session);
-            }
-        }
+        self.hand_out_output();
         self.cut_off_unusable();
     }
 
@@ -466,34 +435,6 @@ impl Core {
     fn cut_off_unusable(&mut self) {
         while let Some((session, reason)) = self.server.poll_close() {
             self.cut_off(session, &reason);
-        }
-    }
-
-    /// Passes bytes to a connection as far as it takes them.
-    fn pass_on(&mut self, session: SessionId) {
-        self.pass_bytes(session);
-        self.unblock(session);
-    }
-
-    fn pass_bytes(&mut self, session: SessionId) {
-        let Some(peer) = self.peers.get(&session) else {
-            return;
-        };
-        loop {
-            let place = peer.output.place().or_else(|| {
-                // Between the look and the mark the connection may have emptied its queue.
-                peer.output.stall.set();
-                peer.output.place()
-            });
-            let Some(place) = place else { return };
-            let Some(bytes) = self.server.poll_output(session) else {
-                // The mark may be there although the last piece found room.
-                peer.output.stall.clear();
-                return;
-            };
-            let taken = &peer.output.stall.taken;
-            taken.fetch_add(bytes.len(), Ordering::SeqCst);
-            place.send(bytes);
         }
     }
 

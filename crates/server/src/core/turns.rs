@@ -138,6 +138,7 @@ mod tests {
                 rights: Rights::default(),
                 output: Output {
                     bytes,
+                    direct: None,
                     stall: Arc::clone(&stall),
                 },
                 reply,

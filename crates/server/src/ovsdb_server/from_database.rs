@@ -5,20 +5,22 @@
 //! `is_connected` and `status`.
 //!
 //! Invariant: once a change is durable the remotes are those of the database, whatever its schema has become; one
-//! that cannot be used is a line in the log and nothing else.
+//! that cannot be used is a line in the log and nothing else. Of a relay's database they begin when it is there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use ovsdb::operation::Condition;
+use ovsdb::server::LocksOfSession;
 use ovsdb::{Atom, Datum, Operation, RowChange, Str, Uuid};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use transport::ovsdb::Event;
 
 use super::plan::{FollowError, Plan, Target};
-use super::remotes::{Ground, Remote};
+use super::remotes::{Active, Ground, Remote};
 use crate::connection::Terms;
+use crate::core::Kept;
 use crate::{Handle, Subscription};
 
 /// How often the rows of remotes are told how they are, if that has changed.
@@ -67,8 +69,12 @@ impl Followed {
     }
 }
 
-/// Finds the column, and begins to follow its database.
-async fn subscribe(text: &str, handle: &Handle) -> Result<(Plan, Subscription), FollowError> {
+/// Finds the column, and begins to follow its database. A column of which nothing is known yet will be found when
+/// the subscription ends.
+async fn subscribe(
+    text: &str,
+    handle: &Handle,
+) -> Result<(Option<Plan>, Subscription), FollowError> {
     let (database, plan) = Plan::find(text, handle).await?;
     let gone = || FollowError::Database(text.to_owned(), database.to_string());
     let subscription = handle.subscribe(&database, None).await.ok_or_else(gone)?;
@@ -79,7 +85,7 @@ struct Follower {
     /// What names the column, and where it is.
     text: String,
     handle: Handle,
-    plan: Plan,
+    plan: Option<Plan>,
     ground: Ground,
     /// What the column holds, by row.
     named: HashMap<Uuid, Vec<Atom>>,
@@ -141,17 +147,18 @@ impl Follower {
     }
 
     fn take(&mut self, changes: &[RowChange]) {
+        let Some(plan) = &self.plan else { return };
         for change in changes {
             let new = change.new.as_deref();
-            if change.table == self.plan.table {
-                let at = self.plan.column;
+            if change.table == plan.table {
+                let at = plan.column;
                 replace(
                     &mut self.named,
                     change.uuid,
                     new.map(|row| row[at].atoms().to_vec()),
                 );
             }
-            if let Some(rows) = self.plan.rows.as_ref().filter(|r| r.table == change.table) {
+            if let Some(rows) = plan.rows.as_ref().filter(|r| r.table == change.table) {
                 let target = new.map(|row| rows.target(row));
                 replace(&mut self.targets, change.uuid, target);
             }
@@ -204,9 +211,14 @@ impl Follower {
         }
     }
 
-    /// Writes to the rows how their remotes are, where that has changed.
+    /// Writes to the rows how their remotes are, where that has changed. Rows that other servers have too are not
+    /// told: each would say something else.
     async fn tell(&mut self, subscription: &Subscription) {
-        let Some(rows) = self.plan.rows.as_ref().filter(|rows| rows.told) else {
+        if subscription.kept() != Kept::Here {
+            return;
+        }
+        let rows = self.plan.as_ref().and_then(|plan| plan.rows.as_ref());
+        let Some(rows) = rows.filter(|rows| rows.told) else {
             return;
         };
         let atoms = self.named.values().flatten().filter_map(Atom::as_uuid);
@@ -214,10 +226,11 @@ impl Follower {
         self.told.retain(|uuid, _| rows_in_use.contains(uuid));
         let mut operations = Vec::new();
         for uuid in rows_in_use {
-            let Some(remote) = self.remote_of(uuid) else {
-                continue;
+            let now = match self.remote_of(uuid) {
+                Some(remote) => (remote.connections() > 0, self.status(remote).await),
+                // What an earlier process has said is not true any more.
+                None => (false, Datum::EMPTY_MAP),
             };
-            let now = (remote.connections() > 0, status(remote));
             if self.told.get(&uuid) != Some(&now) {
                 operations.push(Operation::Update {
                     table: rows.table.clone(),
@@ -241,6 +254,41 @@ impl Follower {
         let address = &self.targets.get(&uuid)?.address;
         self.running.get(address)?.1.as_ref()
     }
+
+    /// What a row is told, in the words of `ovsdb-server(1)`.
+    async fn status(&self, remote: &Remote) -> Datum {
+        let port = remote.port().map(|port| ("bound_port", port.to_string()));
+        let count = remote.connections();
+        let count = (count > 1).then(|| ("n_connections", count.to_string()));
+        let active = match remote.active() {
+            Some(active) => {
+                let locks = match active.session {
+                    Some(session) => self.handle.locks_of(session).await,
+                    None => LocksOfSession::default(),
+                };
+                of_active(active, &locks)
+            }
+            None => Vec::new(),
+        };
+        Datum::map(port.into_iter().chain(count).chain(active))
+    }
+}
+
+/// What the row of a remote that connects is told.
+fn of_active(active: Active, locks: &LocksOfSession) -> Vec<(&'static str, String)> {
+    let seconds = |since: Instant| since.elapsed().as_secs().to_string();
+    let names = |names: &[Str]| (!names.is_empty()).then(|| names.join(" "));
+    let all = [
+        ("state", Some(active.state.to_owned())),
+        ("sec_since_connect", active.connected.map(seconds)),
+        ("sec_since_disconnect", active.disconnected.map(seconds)),
+        ("last_error", active.last_error),
+        ("locks_held", names(&locks.held)),
+        ("locks_waiting", names(&locks.waiting)),
+        ("locks_lost", names(&locks.lost)),
+    ];
+    let all = all.into_iter();
+    all.filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
 fn replace<T>(map: &mut HashMap<Uuid, T>, uuid: Uuid, value: Option<T>) {
@@ -248,24 +296,4 @@ fn replace<T>(map: &mut HashMap<Uuid, T>, uuid: Uuid, value: Option<T>) {
         Some(value) => drop(map.insert(uuid, value)),
         None => drop(map.remove(&uuid)),
     }
-}
-
-/// What a row is told, in the words of `ovsdb-server(1)`.
-fn status(remote: &Remote) -> Datum {
-    let port = remote.port().map(|port| ("bound_port", port.to_string()));
-    let count = remote.connections();
-    let count = (count > 1).then(|| ("n_connections", count.to_string()));
-    let seconds = |since: Instant| since.elapsed().as_secs().to_string();
-    let active = remote.active().map(|active| {
-        let connected = active.connected.map(seconds);
-        let disconnected = active.disconnected.map(seconds);
-        [
-            Some(("state", active.state.to_owned())),
-            connected.map(|since| ("sec_since_connect", since)),
-            disconnected.map(|since| ("sec_since_disconnect", since)),
-            active.last_error.map(|error| ("last_error", error)),
-        ]
-    });
-    let active = active.into_iter().flatten().flatten();
-    Datum::map(port.into_iter().chain(count).chain(active))
 }

@@ -22,8 +22,9 @@ use daemon::{Daemon, DaemonArgs, Identity};
 use ovsdb::server::Limits;
 
 use crate::core::Core;
+use crate::open;
 use crate::relay::Source;
-use crate::{TlsArgs, open};
+pub use service::ClientArgs;
 pub(crate) use service::{Databases, Service};
 
 /// The flags of `ovsdb-server`.
@@ -45,8 +46,8 @@ pub struct OvsdbServerArgs {
     /// What stock has beyond this.
     pub absent: AbsentArgs,
     #[command(flatten)]
-    /// Certificates; db:DATABASE,TABLE,COLUMN in place of a value is where in a database it is.
-    pub tls: TlsArgs,
+    /// Bounds and certificates.
+    pub clients: ClientArgs,
     #[command(flatten)]
     /// How to run as a daemon.
     pub daemon: DaemonArgs,
@@ -121,13 +122,10 @@ pub fn run(identity: Identity, args: &OvsdbServerArgs) -> anyhow::Result<()> {
 
 async fn serve(mut daemon: Daemon, args: &OvsdbServerArgs) -> anyhow::Result<()> {
     let shutdown = daemon.shutdown();
-    let (sources, files) = split(&args.databases, &daemon.dirs().run)?;
+    let (sources, files) = split(&args.databases)?;
     let core = open_files(files, args.no_dbs || !sources.is_empty())?;
-    let service = Service::start(core, &daemon.dirs().run, &[], &args.tls).await?;
-    for source in sources {
-        service.relay(source).await?;
-    }
-    service.listen(&args.remote).await?;
+    let (run, clients) = (&daemon.dirs().run, &args.clients);
+    let service = Service::start(core, run, sources, &args.remote, clients).await?;
     let mut registry = Registry::new();
     service.register(&mut registry, Databases::ComeAndGo);
     daemon.serve(registry)?;
@@ -140,11 +138,11 @@ async fn serve(mut daemon: Daemon, args: &OvsdbServerArgs) -> anyhow::Result<()>
 }
 
 /// The databases to relay, and the files.
-fn split(databases: &[PathBuf], run: &Path) -> anyhow::Result<(Vec<Source>, Vec<PathBuf>)> {
+fn split(databases: &[PathBuf]) -> anyhow::Result<(Vec<Source>, Vec<PathBuf>)> {
     let (mut sources, mut files) = (Vec::new(), Vec::new());
     for database in databases {
         match database.to_str().and_then(Source::of_argument) {
-            Some(source) => sources.push(source?.within(run)),
+            Some(source) => sources.push(source?),
             None => files.push(database.clone()),
         }
     }

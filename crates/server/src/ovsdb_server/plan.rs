@@ -53,7 +53,15 @@ pub(super) struct Rows {
 }
 
 impl Plan {
-    pub(super) async fn find(text: &str, handle: &Handle) -> Result<(Str, Self), FollowError> {
+    /// The database that the text names, and the place in it; nothing for one of a relay that has not reached its
+    /// source, so that not even its tables are known.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(super) async fn find(
+        text: &str,
+        handle: &Handle,
+    ) -> Result<(Str, Option<Self>), FollowError> {
         let names = text.strip_prefix("db:").unwrap_or(text);
         let names: Vec<&str> = names.split(',').collect();
         let [database, table, column] = names[..] else {
@@ -63,7 +71,11 @@ impl Plan {
         let schema = schemas.iter().find(|schema| schema.name == database);
         let schema =
             schema.ok_or_else(|| FollowError::Database(text.to_owned(), database.to_owned()))?;
-        Ok((database.into(), Self::of(text, schema, table, column)?))
+        let database = Str::from(database);
+        if schema.version.is_empty() && schema.tables().is_empty() {
+            return Ok((database, None));
+        }
+        Ok((database, Some(Self::of(text, schema, table, column)?)))
     }
 
     fn of(

@@ -10,6 +10,7 @@ use std::sync::{Mutex as StateMutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use ovsdb::server::SessionId;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use transport::reconnect::Reconnect;
@@ -34,6 +35,8 @@ pub(super) struct Ground {
     /// The folder of sockets with relative names.
     run: PathBuf,
     tls: Tls,
+    /// How many clients each has at most.
+    max_connections: usize,
 }
 
 enum Entry {
@@ -43,10 +46,15 @@ enum Entry {
 
 impl Remotes {
     /// None yet. Relative names of sockets are within `run`.
-    pub(super) fn new(inputs: Inputs, run: &Path, tls: Tls) -> Self {
+    pub(super) fn new(inputs: Inputs, run: &Path, tls: Tls, max_connections: usize) -> Self {
         let run = run.to_owned();
         Self {
-            ground: Ground { inputs, run, tls },
+            ground: Ground {
+                inputs,
+                run,
+                tls,
+                max_connections,
+            },
             entries: Mutex::default(),
         }
     }
@@ -129,6 +137,8 @@ pub(super) struct Active {
     pub(super) connected: Option<Instant>,
     pub(super) disconnected: Option<Instant>,
     pub(super) last_error: Option<String>,
+    /// The session of the connection that stands.
+    pub(super) session: Option<SessionId>,
 }
 
 impl Remote {
@@ -140,7 +150,8 @@ impl Remote {
         let remote = text.parse::<transport::Remote>()?.within(&ground.run);
         let (alive, ended) = watch::channel(());
         let max_backoff = terms.max_backoff;
-        let clients = Clients::new(ground.inputs.clone(), &remote, terms, ended);
+        let inputs = ground.inputs.clone();
+        let clients = Clients::new(inputs, &remote, terms, ground.max_connections, ended);
         let (port, active, task) = if remote.is_passive() {
             let listener = Listener::bind(&remote, &ground.tls)
                 .await
@@ -227,8 +238,12 @@ impl Connecting {
                         it.state = "ACTIVE";
                         it.connected = Some(Instant::now());
                     });
-                    self.clients.serve(connection).await;
-                    self.note(|it| it.disconnected = Some(Instant::now()));
+                    let began = |session| self.note(|it| it.session = Some(session));
+                    self.clients.serve(connection, began).await;
+                    self.note(|it| {
+                        it.disconnected = Some(Instant::now());
+                        it.session = None;
+                    });
                     tracing::info!(target: "reconnect", "{remote}: connection closed");
                 }
                 Err(error) => {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use daemon::unixctl::Registry;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::task::JoinHandle;
 
 use super::certificates::Certificates;
@@ -12,6 +13,30 @@ use super::remotes::Remotes;
 use crate::core::Core;
 use crate::relay::{self, Source};
 use crate::{Handle, TlsArgs};
+
+/// The flags about those who are served.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ClientArgs {
+    /// How many connections a remote has at most; who comes beyond that is refused.
+    #[arg(long, value_name = "N", default_value_t = MAX_CONNECTIONS)]
+    pub max_connections: usize,
+    #[command(flatten)]
+    /// Certificates, for ssl: and pssl:; where ovsdb-server takes db:DATABASE,TABLE,COLUMN in place of a value, so
+    /// does this.
+    pub tls: TlsArgs,
+}
+
+/// What `--max-connections` is when it is not given.
+const MAX_CONNECTIONS: usize = 20_000;
+
+impl Default for ClientArgs {
+    fn default() -> Self {
+        Self {
+            max_connections: MAX_CONNECTIONS,
+            tls: TlsArgs::default(),
+        }
+    }
+}
 
 /// Whether commands may change which databases are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,21 +57,28 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Starts the databases, and serves them at `remotes`.
+    /// Starts the databases, those of relays too, and serves them at `remotes`.
     ///
     /// # Errors
-    /// When one of the remotes, or what is said about certificates, cannot be used.
+    /// When one of the remotes, or what is said about certificates, cannot be used, or a database is served twice.
     pub(crate) async fn start(
         core: Core,
         run: &Path,
+        relays: Vec<Source>,
         remotes: &[String],
-        tls: &TlsArgs,
+        clients: &ClientArgs,
     ) -> anyhow::Result<Self> {
+        raise_descriptors();
+        let mut certificates = Certificates::new(&clients.tls)?;
         let (inputs, core) = core.start();
         let handle = Handle::new(inputs.clone());
-        let certificates = Certificates::start(tls, &handle).await?;
+        for source in relays {
+            relay::start(&inputs, source.within(run), certificates.tls()).await?;
+        }
+        certificates.follow(&handle).await?;
+        let (tls, most) = (certificates.tls(), clients.max_connections);
         let service = Self {
-            remotes: Arc::new(Remotes::new(inputs, run, certificates.tls())),
+            remotes: Arc::new(Remotes::new(inputs, run, tls, most)),
             handle,
             certificates,
             core,
@@ -55,19 +87,11 @@ impl Service {
         Ok(service)
     }
 
-    /// Serves a relay too.
-    ///
-    /// # Errors
-    /// When a database of that name is served already.
-    pub(crate) async fn relay(&self, source: Source) -> anyhow::Result<()> {
-        relay::start(self.handle.inputs(), source, self.certificates.tls()).await
-    }
-
     /// Serves at more remotes.
     ///
     /// # Errors
     /// When one of them cannot be used.
-    pub(crate) async fn listen(&self, remotes: &[String]) -> anyhow::Result<()> {
+    async fn listen(&self, remotes: &[String]) -> anyhow::Result<()> {
         for remote in remotes {
             self.remotes.add(remote).await?;
         }
@@ -91,5 +115,14 @@ impl Service {
         // Ends the core, whose log threads write out what they have.
         self.core.abort();
         let _ = self.core.await;
+    }
+}
+
+/// Each connection takes a file descriptor, and processes start with few.
+fn raise_descriptors() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(target: "ovsdb_server", "cannot raise the limit of open files: {error}");
     }
 }

@@ -5,9 +5,8 @@ use daemon::{Daemon, DaemonArgs, Identity};
 use ovsdb::server::Limits;
 
 use super::Source;
-use crate::TlsArgs;
 use crate::core::Core;
-use crate::ovsdb_server::{Databases, Service};
+use crate::ovsdb_server::{ClientArgs, Databases, Service};
 
 /// The flags of `heddle relay`.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -20,8 +19,8 @@ pub struct RelayArgs {
     #[arg(long, required = true, value_name = "REMOTE")]
     pub remote: Vec<String>,
     #[command(flatten)]
-    /// Certificates, for servers and remotes with ssl: and pssl:.
-    pub tls: TlsArgs,
+    /// Bounds, and certificates for servers and remotes with ssl: and pssl:.
+    pub clients: ClientArgs,
     #[command(flatten)]
     /// How to run as a daemon.
     pub daemon: DaemonArgs,
@@ -42,11 +41,9 @@ pub fn run_relay(identity: Identity, args: &RelayArgs) -> anyhow::Result<()> {
 async fn serve(mut daemon: Daemon, args: &RelayArgs) -> anyhow::Result<()> {
     let shutdown = daemon.shutdown();
     let run = daemon.dirs().run.clone();
-    let service = Service::start(Core::new(Limits::default()), &run, &[], &args.tls).await?;
-    for source in &args.sources {
-        service.relay(source.clone().within(&run)).await?;
-    }
-    service.listen(&args.remote).await?;
+    let core = Core::new(Limits::default());
+    let sources = args.sources.clone();
+    let service = Service::start(core, &run, sources, &args.remote, &args.clients).await?;
     let mut registry = Registry::new();
     service.register(&mut registry, Databases::ComeAndGo);
     daemon.serve(registry)?;
