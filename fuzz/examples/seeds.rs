@@ -21,7 +21,7 @@ fn main() {
     };
     let folder = Path::new(&folder);
     write_words(folder);
-    let sets: [(&str, Vec<Vec<u8>>); 8] = [
+    let sets: [(&str, Vec<Vec<u8>>); 9] = [
         ("server", server()),
         ("transactions", transactions()),
         ("file", files()),
@@ -35,6 +35,7 @@ fn main() {
             "logic",
             LOGIC.iter().map(|text| text.as_bytes().to_vec()).collect(),
         ),
+        ("odp", datapath()),
         ("packet", frames()),
     ];
     for (name, seeds) in sets {
@@ -77,10 +78,13 @@ fn write_words(folder: &Path) {
     let logic: Vec<String> = symbols
         .chain(LOGIC.iter().flat_map(|text| words_of(text)))
         .collect();
+    let texts = DATAPATH.iter().flat_map(|(key, actions)| [*key, *actions]);
+    let datapath: Vec<String> = texts.flat_map(words_of).collect();
     let folder = folder.join("words");
     std::fs::create_dir_all(&folder).unwrap();
     for (name, mut words) in [
         ("ovsdb", ovsdb),
+        ("odp", datapath),
         ("openflow_text", openflow),
         ("logic", logic),
     ] {
@@ -363,6 +367,88 @@ const LOGIC: [&str; 18] = [
     "get_arp(outport, ip4.dst); put_nd(inport, nd.target, nd.tll); reg9[2] = lookup_arp(inport, arp.spa, arp.sha);",
     "icmp4_error { icmp4.frag_mtu = 1400; icmp4.type = 3; output; }; select(reg8[0..15]; 1=1, 2=2); trigger_event(event = \"empty_lb_backends\", vip = \"10.0.0.1:80\", protocol = \"tcp\", load_balancer = \"x\");",
 ];
+
+/// Keys and actions of the kernel's datapath, in both of its forms.
+const DATAPATH: [(&str, &str); 8] = [
+    (
+        "in_port(1),eth(),eth_type(0x0800),ipv4(src=10.0.0.0/255.0.0.0,proto=6,frag=no),tcp(dst=80/0xff00),tcp_flags(+syn-ack)",
+        "2,userspace(pid=5,slow_path(cfm,match))",
+    ),
+    (
+        "recirc_id(0x5),ct_state(+new-est+trk),ct_zone(0x5/0xff),ct_mark(0x1/0x1),ct_label(0x1234/0xffff),ct_tuple4(src=1.1.1.1,proto=6),in_port(1),eth()",
+        "ct(commit,zone=5,mark=0x1/0xf,label=0x1/0xf,helper=ftp,timeout=t,nat(src=10.0.0.1-10.0.0.9:1-9,random)),recirc(0x7)",
+    ),
+    (
+        "tunnel(tun_id=0x1/0xff,src=1.1.1.1,dst=2.2.2.2,ttl=64,geneve({class=0x102,type=0x80,len=4,0xa000b/0xff}),flags(df|key)),in_port(1),eth()",
+        "set(tunnel(tun_id=0x1,ipv6_src=fe80::1,ipv6_dst=fe80::2,tos=0x0,ttl=64,vxlan(gbp(id=1,flags=0)),flags(df|csum|key))),3",
+    ),
+    (
+        "in_port(2),eth(),eth_type(0x8100),vlan(vid=99/0xf,pcp=7),encap(eth_type(0x86dd),ipv6(label=0x5,proto=58,frag=later),icmpv6(type=135,code=0),nd(target=::3))",
+        "pop_vlan,push_vlan(tpid=0x88a8,vid=1,pcp=2),set(ipv6(dst=fd00::2,label=0x5/0xf)),clone(1,2)",
+    ),
+    (
+        "in_port(2),eth(),eth_type(0x8847),mpls(label=100/0xff,tc=7/7,ttl=64/0x0,bos=1/1)",
+        "push_mpls(label=10,tc=7,ttl=63,bos=0,eth_type=0x8847),pop_mpls(eth_type=0x800),add_mpls(label=1,tc=0,ttl=1,bos=1,eth_type=0x8847)",
+    ),
+    (
+        "in_port(1),eth(),eth_type(0x894f),nsh(flags=0x02/0x03,mdtype=1,np=3,spi=0x123456/0x00ffff00,si=255,c1=0x1)",
+        "push_nsh(mdtype=2,md2=0x01020304),pop_nsh(),set(nsh(spi=0x5,si=3))",
+    ),
+    (
+        "tunnel(erspan(ver=2,dir=1,hwid=0x7)),in_port(1),key77(01 02/ff ff)",
+        "sample(sample=9.7%,actions(1,2)),check_pkt_len(size=200,gt(4),le(drop)),dec_ttl(le_1(1)),drop(7),psample(group=1,cookie=0x01)",
+    ),
+    (
+        "packet_type(ns=1,id=0x800),arp(sip=1.2.3.4,op=1),nd_ext(nd_reserved=0x1,nd_options_type=2),ipv6_exthdrs(0x1)",
+        "trunc(100),meter(3),hash(sym_l4(1)),push_eth(src=00:00:00:00:00:01,dst=00:00:00:00:00:02),pop_eth,action99(01 02)",
+    ),
+];
+
+fn datapath() -> Vec<Vec<u8>> {
+    let mut out = Vec::new();
+    for (key, actions) in DATAPATH {
+        for text in [key, actions] {
+            out.push([&[0], text.as_bytes()].concat());
+        }
+        let matches: odp::Match = key.parse().unwrap();
+        let list = odp::Actions::default().parse(actions).unwrap();
+        let execute = odp::Execute {
+            packet: vec![1; 60],
+            key: matches.key.clone(),
+            actions: list.clone(),
+            mru: Some(1500),
+            hash: Some(7),
+            ..odp::Execute::default()
+        };
+        let mut bytes = vec![1];
+        let put = odp::FlowPut::new(matches, list).with_ufid(odp::Ufid([1; 16]));
+        put.put(odp::DatapathId(9)).encode(34, 1, &mut bytes);
+        execute
+            .execute(odp::DatapathId(9))
+            .encode(35, 2, &mut bytes);
+        out.push(bytes);
+    }
+    let mut bytes = vec![1];
+    for (n, request) in [
+        odp::NewDatapath::new("dp0").create(),
+        odp::NewVport::vxlan("vx", 4789)
+            .group_policy()
+            .create(odp::DatapathId(9)),
+        odp::Meter::default().set(odp::DatapathId(9)),
+        odp::CtLimits {
+            default: Some(3),
+            zones: Vec::new(),
+        }
+        .set(odp::DatapathId(9)),
+    ]
+    .iter()
+    .enumerate()
+    {
+        request.encode(32, u32::try_from(n).unwrap(), &mut bytes);
+    }
+    out.push(bytes);
+    out
+}
 
 fn frames() -> Vec<Vec<u8>> {
     use packet::{Ethernet, Frame, Mac, arp, icmp, nd};

@@ -8,6 +8,7 @@
 pub mod client;
 pub mod file;
 pub mod logic;
+pub mod odp;
 pub mod openflow_text;
 pub mod openflow_wire;
 pub mod packet;

@@ -123,7 +123,8 @@ fn flow(command: u8, code: Errno) -> Option<Remedy> {
         ),
         (_, Errno::EINVAL) => because(
             "the datapath does not take that key, mask or action",
-            "a header counts only beside what makes it possible (ipv4 beside eth_type(0x0800)); \
+            "a header and what makes it possible go together (ipv4 and eth_type(0x0800)), \
+             a tunnel has a destination and a time to live; \
              `heddle odp probe` prints what this kernel can do, its log may say more",
         ),
         _ => return None,
