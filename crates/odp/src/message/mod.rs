@@ -11,6 +11,7 @@ mod frame;
 mod meter;
 mod packet;
 pub(crate) mod vport;
+mod vport_kind;
 
 pub use ct_limit::{CtLimits, ZoneLimit};
 pub use datapath::{
@@ -20,10 +21,8 @@ pub use flow::{Flow, FlowId, FlowPut, FlowStats, Omit, PutMode};
 pub use frame::{Content, Frame, frames};
 pub use meter::{Band, BandStats, Meter, MeterFeatures, MeterStats, MeterUnit};
 pub use packet::{Execute, Upcall, UpcallReason};
-pub use vport::{
-    GENEVE_PORT, NewVport, UpcallCount, VXLAN_PORT, Vport, VportKind, VportOptions, VportRef,
-    VportStats,
-};
+pub use vport::{NewVport, UpcallCount, Vport, VportRef, VportStats};
+pub use vport_kind::{GENEVE_PORT, VXLAN_PORT, VportKind, VportOptions};
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_ECHO, NLM_F_REQUEST};
 

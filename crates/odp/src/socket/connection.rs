@@ -9,11 +9,10 @@ use super::events::Events;
 use super::pool::{Outcome, Pool};
 use super::upcalls::{UpcallOptions, Upcalls};
 use crate::attribute::DecodeError;
-use crate::id::{DatapathId, MeterId, Zone};
+use crate::id::DatapathId;
 use crate::message::{
-    CtLimits, Datapath, DatapathRef, Execute, Family, Flow, FlowId, FlowPut, Meter, MeterFeatures,
-    MeterStats, NewDatapath, NewVport, Omit, Request, SetDatapath, Vport, VportOptions, VportRef,
-    datapath, flow, vport,
+    Datapath, DatapathRef, Family, NewDatapath, NewVport, Request, SetDatapath, Vport,
+    VportOptions, VportRef, datapath, vport,
 };
 use crate::text::PortNames;
 
@@ -51,14 +50,11 @@ impl Default for Options {
 /// ```
 #[derive(Clone)]
 pub struct Connection {
-    pool: Arc<Pool>,
+    pub(super) pool: Arc<Pool>,
 }
 
-/// What the kernel says of a meter that is not there.
-const NO_METER: i32 = nix::errno::Errno::ENOENT as i32;
-
 /// The one object that an answer is to bring.
-fn one<T>(
+pub(super) fn one<T>(
     outcome: Outcome,
     what: &dyn Fn() -> String,
     read: impl Fn(&[u8]) -> Result<T, DecodeError>,
@@ -95,16 +91,16 @@ impl Connection {
         self.pool.family(family).is_some()
     }
 
-    fn outcome(&self, request: Request, what: &dyn Fn() -> String) -> Outcome {
+    pub(super) fn outcome(&self, request: Request, what: &dyn Fn() -> String) -> Outcome {
         let mut outcomes = self.pool.transact(&[request], |_| what())?;
         outcomes.pop().unwrap_or_else(|| Ok(Vec::new()))
     }
 
-    fn done(&self, request: Request, what: &dyn Fn() -> String) -> Result<(), Error> {
+    pub(super) fn done(&self, request: Request, what: &dyn Fn() -> String) -> Result<(), Error> {
         self.outcome(request, what).map(drop)
     }
 
-    fn many(
+    pub(super) fn many(
         &self,
         requests: &[Request],
         what: impl Fn(usize) -> String,
@@ -257,192 +253,6 @@ impl Connection {
         let which = which.into();
         let what = || format!("change the options of {which}");
         self.done(which.set_options(options), &what)
-    }
-}
-
-/// Flows.
-impl Connection {
-    /// The flows of a datapath, as they come; `omit` says what is not needed of those with a UFID.
-    ///
-    /// # Errors
-    /// When there is no such datapath.
-    pub fn flows(&self, datapath: DatapathId, omit: Omit) -> Result<Dump<Flow>, Error> {
-        let what = format!("list the flows of datapath {datapath}");
-        let read = |body: &[u8]| Flow::decode(body).map(|(_, flow)| flow);
-        Dump::start(&self.pool, flow::list(datapath, omit), what, read)
-    }
-
-    /// A flow, with what it has counted.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn flow(&self, datapath: DatapathId, id: &FlowId) -> Result<Flow, Error> {
-        let what = || format!("look at {id}");
-        let read = |body: &[u8]| Flow::decode(body).map(|(_, flow)| flow);
-        one(self.outcome(id.get(datapath), &what), &what, read)
-    }
-
-    /// Puts a flow into a datapath.
-    ///
-    /// # Errors
-    /// When the kernel does not take it, or there is one or none against what its mode says.
-    pub fn put_flow(&self, datapath: DatapathId, put: &FlowPut) -> Result<(), Error> {
-        self.done(put.put(datapath), &|| format!("put flow {}", put.matches))
-    }
-
-    /// Puts many flows with few system calls, and says of each what came of it.
-    ///
-    /// # Errors
-    /// When the kernel does not answer. Of a single flow it is no error here.
-    pub fn put_flows(
-        &self,
-        datapath: DatapathId,
-        puts: &[FlowPut],
-    ) -> Result<Vec<Result<(), Error>>, Error> {
-        let requests: Vec<Request> = puts.iter().map(|put| put.put(datapath)).collect();
-        self.many(&requests, |at| match puts.get(at) {
-            Some(put) => format!("put flow {}", put.matches),
-            None => "put flows".to_owned(),
-        })
-    }
-
-    /// Removes a flow.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn delete_flow(&self, datapath: DatapathId, id: &FlowId) -> Result<(), Error> {
-        self.done(id.delete(datapath), &|| format!("delete {id}"))
-    }
-
-    /// Removes many flows with few system calls, and says of each what came of it.
-    ///
-    /// # Errors
-    /// When the kernel does not answer. Of a single flow it is no error here.
-    pub fn delete_flows(
-        &self,
-        datapath: DatapathId,
-        ids: &[FlowId],
-    ) -> Result<Vec<Result<(), Error>>, Error> {
-        let requests: Vec<Request> = ids.iter().map(|id| id.delete(datapath)).collect();
-        self.many(&requests, |at| match ids.get(at) {
-            Some(id) => format!("delete {id}"),
-            None => "delete flows".to_owned(),
-        })
-    }
-
-    /// Removes a flow, and gives it back with what it has counted.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn take_flow(&self, datapath: DatapathId, id: &FlowId) -> Result<Flow, Error> {
-        let what = || format!("delete {id}");
-        let read = |body: &[u8]| Flow::decode(body).map(|(_, flow)| flow);
-        one(self.outcome(id.take(datapath), &what), &what, read)
-    }
-
-    /// Sets the counters of a flow to zero.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn clear_flow(&self, datapath: DatapathId, id: &FlowId) -> Result<(), Error> {
-        self.done(id.clear(datapath), &|| format!("clear {id}"))
-    }
-
-    /// Removes all flows of a datapath.
-    ///
-    /// # Errors
-    /// When there is no such datapath.
-    pub fn flush_flows(&self, datapath: DatapathId) -> Result<(), Error> {
-        let what = || format!("flush the flows of datapath {datapath}");
-        self.done(flow::flush(datapath), &what)
-    }
-
-    /// Sends a packet through actions.
-    ///
-    /// # Errors
-    /// When the kernel does not take the packet, its key or the actions.
-    pub fn execute(&self, datapath: DatapathId, execute: &Execute) -> Result<(), Error> {
-        let what = || format!("send a packet of {} bytes", execute.packet.len());
-        self.done(execute.execute(datapath), &what)
-    }
-}
-
-/// Meters and limits.
-impl Connection {
-    /// What meters can do.
-    ///
-    /// # Errors
-    /// Where there are none.
-    pub fn meter_features(&self, datapath: DatapathId) -> Result<MeterFeatures, Error> {
-        let what = || format!("look at the meters of datapath {datapath}");
-        let request = MeterFeatures::get(datapath);
-        one(self.outcome(request, &what), &what, MeterFeatures::decode)
-    }
-
-    /// Makes or changes a meter.
-    ///
-    /// # Errors
-    /// Where there are none, or not of that number or with so many bands.
-    pub fn set_meter(&self, datapath: DatapathId, meter: &Meter) -> Result<(), Error> {
-        self.done(meter.set(datapath), &|| format!("set meter {}", meter.id))
-    }
-
-    /// What a meter has counted; nothing if there is none.
-    ///
-    /// # Errors
-    /// Where there are no meters.
-    pub fn meter(&self, datapath: DatapathId, id: MeterId) -> Result<Option<MeterStats>, Error> {
-        let what = || format!("look at meter {id}");
-        let outcome = self.outcome(id.get(datapath), &what);
-        // Kernels say so, or give an answer without counters.
-        if outcome
-            .as_ref()
-            .is_err_and(|error| error.errno() == Some(NO_METER))
-        {
-            return Ok(None);
-        }
-        one(outcome, &what, MeterStats::decode)
-    }
-
-    /// Removes a meter. That there is none is no error, as for the kernel.
-    ///
-    /// # Errors
-    /// Where there are no meters.
-    pub fn delete_meter(&self, datapath: DatapathId, id: MeterId) -> Result<(), Error> {
-        self.done(id.delete(datapath), &|| format!("delete meter {id}"))
-    }
-
-    /// The limits of zones; of all that have one, if none is named.
-    ///
-    /// # Errors
-    /// Where there are no limits.
-    pub fn ct_limits(&self, datapath: DatapathId, zones: &[Zone]) -> Result<CtLimits, Error> {
-        let what = || "look at the limits of connections".to_owned();
-        let request = CtLimits::get(datapath, zones);
-        one(self.outcome(request, &what), &what, CtLimits::decode)
-    }
-
-    /// Sets limits of zones.
-    ///
-    /// # Errors
-    /// Where there are no limits.
-    pub fn set_ct_limits(&self, datapath: DatapathId, limits: &CtLimits) -> Result<(), Error> {
-        let what = || "set limits of connections".to_owned();
-        self.done(limits.set(datapath), &what)
-    }
-
-    /// Removes limits of zones, and the one of all zones if `default` says so.
-    ///
-    /// # Errors
-    /// Where there are no limits.
-    pub fn delete_ct_limits(
-        &self,
-        datapath: DatapathId,
-        default: bool,
-        zones: &[Zone],
-    ) -> Result<(), Error> {
-        let what = || "delete limits of connections".to_owned();
-        self.done(CtLimits::delete(datapath, default, zones), &what)
     }
 }
 

@@ -12,6 +12,8 @@ mod connection;
 mod dump;
 mod error;
 mod events;
+mod flows;
+mod meters;
 mod netlink;
 mod pool;
 mod probe;

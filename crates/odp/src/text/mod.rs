@@ -13,9 +13,8 @@ mod nsh;
 mod read_action;
 mod read_ct;
 mod read_key;
+mod read_nested;
 mod scanner;
-#[cfg(test)]
-mod tests;
 mod value;
 
 pub use flow::FlowText;

@@ -1,1 +1,0 @@
-//! Texts as `ovs-dpctl` writes them.
