@@ -202,7 +202,7 @@ impl NewVport {
         Self::new(VportKind::Gre, name)
     }
 
-    /// VXLAN tunnels over a UDP port, usually [`VXLAN_PORT`].
+    /// VXLAN tunnels over a UDP port, usually [`crate::VXLAN_PORT`].
     #[must_use]
     pub fn vxlan(name: impl Into<String>, port: u16) -> Self {
         let mut vport = Self::new(VportKind::Vxlan, name);
@@ -210,7 +210,7 @@ impl NewVport {
         vport
     }
 
-    /// Geneve tunnels over a UDP port, usually [`GENEVE_PORT`].
+    /// Geneve tunnels over a UDP port, usually [`crate::GENEVE_PORT`].
     #[must_use]
     pub fn geneve(name: impl Into<String>, port: u16) -> Self {
         let mut vport = Self::new(VportKind::Geneve, name);
