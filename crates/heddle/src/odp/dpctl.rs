@@ -15,7 +15,7 @@ struct How {
     /// Print what does not count too, and UFIDs.
     #[arg(short, long)]
     more: bool,
-    /// Print the names of ports in place of their numbers.
+    /// Print the names of ports in place of their numbers; so does `-m`.
     #[arg(long)]
     names: bool,
 }
@@ -108,7 +108,7 @@ impl Place {
     fn print(&self, context: &mut Context, flow: &Flow, how: How) -> anyhow::Result<()> {
         let format = Format {
             more: how.more,
-            names: how.names.then_some(&self.names),
+            names: (how.names || how.more).then_some(&self.names),
         };
         let now = self.now;
         context.out.line(

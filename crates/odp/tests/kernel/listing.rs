@@ -5,6 +5,10 @@ pub(crate) type Line = (&'static str, &'static str);
 
 /// Those that Debian's `ovs-dpctl` knows as well.
 pub(crate) const COMMON: &[Line] = &[
+    (
+        "ct_state(+trk),ct_tuple4(src=10.0.0.1,dst=10.0.0.2,proto=6,tp_src=1,tp_dst=2),in_port(@),eth(),eth_type(0x0800),ipv4(proto=6),tcp(),tcp_flags(0/0)",
+        "1",
+    ),
     // Keys.
     ("in_port(@),eth()", "1"),
     (
@@ -199,6 +203,10 @@ pub(crate) const COMMON: &[Line] = &[
 
 /// Those that it prints, but does not read, or has another way to say.
 pub(crate) const PRINTED: &[Line] = &[
+    (
+        "ct_state(+trk),ct_tuple6(src=fd00::1,dst=fd00::2,proto=17,src_port=1,dst_port=2),in_port(@),eth(),eth_type(0x86dd),ipv6(proto=17),udp()",
+        "1",
+    ),
     ("in_port(@),eth()", "userspace(pid=5)"),
     ("in_port(@),eth()", "userspace(pid=5,userdata(0102030405))"),
     (
