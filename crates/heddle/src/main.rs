@@ -6,6 +6,7 @@
 mod apply;
 mod db;
 mod demo;
+mod hv;
 mod nb;
 mod northbound;
 mod odp;
@@ -45,6 +46,8 @@ enum Command {
     Vs(vs::Args),
     /// Look at the kernel's datapath and change it, without a switch daemon.
     Odp(odp::Args),
+    /// Ask the daemon of a hypervisor, heddle hvd.
+    Hv(hv::Args),
     /// Say what becomes of a packet, and why.
     Trace(trace::Args),
     /// Say what a logical flow is for: by its UUID, or the cookie of an OpenFlow flow.
@@ -61,6 +64,8 @@ enum Command {
     Northd(server::northd::Args),
     /// Program this host as the Southbound says; also as `ovn-controller`.
     Agent(agent::args::Args),
+    /// Keep a bridge of this hypervisor as its machines' network parameters say.
+    Hvd(Box<hvd::Args>),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +90,7 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Of(args) => block_on(of::run(args)),
         Command::Vs(args) => block_on(vs::run(args)),
         Command::Odp(args) => odp::run(args),
+        Command::Hv(args) => block_on(hv::run(args)),
         Command::Trace(args) => block_on(trace::run(args)),
         Command::Explain(args) => block_on(trace::explain::run(args)),
         Command::Pcap(args) => block_on(trace::captured::run(args)),
@@ -93,6 +99,7 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Relay(args) => roles::relay(&args),
         Command::Northd(args) => roles::northd("heddle-northd", &args),
         Command::Agent(args) => roles::agent("heddle-agent", &args),
+        Command::Hvd(args) => roles::hvd(&args),
     }
 }
 

@@ -103,3 +103,13 @@ pub(crate) fn agent(name: &str, args: &agent::args::Args) -> anyhow::Result<Exit
     agent::run(Identity::ovn(name, VERSION), args)?;
     Ok(ExitCode::SUCCESS)
 }
+
+pub(crate) fn hvd(args: &hvd::Args) -> anyhow::Result<ExitCode> {
+    let identity = Identity {
+        program: "heddle-hvd".to_owned(),
+        version: VERSION.to_owned(),
+        family: Family::OpenvSwitch,
+    };
+    hvd::run(identity, args)?;
+    Ok(ExitCode::SUCCESS)
+}

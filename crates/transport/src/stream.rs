@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::Remote;
-use crate::tls::{Connector, Tls, common_name, explain};
+use crate::tls::{Connector, Tls, explain, names};
 
 pub use half::{Reader, Writer};
 pub use plain::Direct;
@@ -33,6 +33,8 @@ pub struct Connection {
     pub peer: String,
     /// Who the peer is: the common name of its certificate, if TLS has checked one.
     pub id: Option<String>,
+    /// Names and addresses that the certificate has besides.
+    pub other_names: Vec<String>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -75,7 +77,21 @@ impl Connection {
             writer: Writer::plain(writer),
             peer,
             id: None,
+            other_names: Vec::new(),
         }
+    }
+
+    fn tcp(stream: TcpStream, peer: String) -> io::Result<Self> {
+        // Requests and replies are small and are waited for.
+        stream.set_nodelay(true)?;
+        let (reader, writer) = stream.into_split();
+        Ok(Self {
+            reader: Box::new(reader),
+            writer: Writer::plain(writer),
+            peer,
+            id: None,
+            other_names: Vec::new(),
+        })
     }
 
     async fn ssl(host: &str, port: u16, tls: &Tls, peer: String) -> io::Result<Self> {
@@ -108,19 +124,21 @@ impl Connection {
         if let Some(path) = &connector.bootstrap {
             Tls::learn(path, chain.unwrap_or_default())?;
         }
-        let id = identity(chain);
+        let (id, other_names) = identity(chain);
         let (reader, writer) = tokio::io::split(stream);
         Ok(Self {
             reader: half::reader(reader),
             writer: Writer::buffering(writer),
             peer: peer.to_owned(),
             id,
+            other_names,
         })
     }
 }
 
-fn identity(chain: Option<&[CertificateDer<'_>]>) -> Option<String> {
-    common_name(chain?.first()?)
+fn identity(chain: Option<&[CertificateDer<'_>]>) -> (Option<String>, Vec<String>) {
+    let names = chain.and_then(<[_]>::first).map(names).unwrap_or_default();
+    (names.common, names.others)
 }
 
 async fn within<T>(handshake: impl Future<Output = io::Result<T>>) -> io::Result<T> {
@@ -281,13 +299,14 @@ impl Arrival {
         stream.set_nodelay(true)?;
         let acceptor = tls.acceptor()?;
         let stream = within(TlsAcceptor::from(acceptor).accept(stream)).await?;
-        let id = identity(stream.get_ref().1.peer_certificates());
+        let (id, other_names) = identity(stream.get_ref().1.peer_certificates());
         let (reader, writer) = tokio::io::split(stream);
         Ok(Connection {
             reader: half::reader(reader),
             writer: Writer::buffering(writer),
             peer: self.peer,
             id,
+            other_names,
         })
     }
 }

@@ -51,6 +51,7 @@ impl TlsArgs {
             authority: self.authority(),
             peer_ca_cert: self.peer_ca_cert.clone(),
             settings,
+            protocols: Vec::new(),
         })
     }
 

@@ -97,6 +97,8 @@ pub(super) fn load(options: &Options) -> Result<Loaded, TlsError> {
     .with_client_cert_resolver(Arc::clone(&own) as Arc<_>);
     // Who resumes a session shows no certificate: each connection stands for itself.
     client.resumption = Resumption::disabled();
+    let protocols = options.protocols.iter().map(|name| name.to_vec());
+    client.alpn_protocols = protocols.collect();
 
     let server = |clients| {
         let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -107,6 +109,8 @@ pub(super) fn load(options: &Options) -> Result<Loaded, TlsError> {
             .with_cert_resolver(Arc::clone(&own) as Arc<_>);
         server.session_storage = Arc::new(NoServerSessionStorage {});
         server.send_tls13_tickets = 0;
+        let protocols = options.protocols.iter().map(|name| name.to_vec());
+        server.alpn_protocols = protocols.collect();
         Ok(Arc::new(server))
     };
     let server = match (issued, &bootstrap) {

@@ -27,7 +27,7 @@ use rustls::{ClientConfig, ServerConfig};
 pub use args::TlsArgs;
 pub use settings::{Settings, SettingsError};
 
-pub(crate) use peer::common_name;
+pub(crate) use peer::names;
 
 use files::{Loaded, Stamp};
 
@@ -56,6 +56,8 @@ pub struct Options {
     pub peer_ca_cert: Option<PathBuf>,
     /// Versions and ciphers.
     pub settings: Settings,
+    /// Names of the protocols that are spoken inside, best first (ALPN); none for those that need no agreement.
+    pub protocols: Vec<&'static [u8]>,
 }
 
 impl Options {

@@ -1,0 +1,180 @@
+//! A daemon in this process over a real switch, certificates, and ways to call it.
+
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Parser;
+use hvd::client::Target;
+use hvd::door::{Door, DoorArgs};
+use hvd::engine::{Hypervisor, Settings};
+use hvd::service;
+use hvflow::{Host, Uplink};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rpc::hv::v1;
+use rpc::hv::v1::hypervisor_network_client::HypervisorNetworkClient;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+use transport::{Remote, TlsArgs};
+
+/// How long anything may take before the test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) type Client = HypervisorNetworkClient<Channel>;
+
+/// A daemon in this process.
+pub(crate) struct Daemon {
+    pub(crate) hypervisor: Hypervisor,
+    pub(crate) folder: PathBuf,
+    pub(crate) ports: Vec<u16>,
+    end: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    door: DoorArgs,
+}
+
+fn host() -> Host {
+    let uplink = |vlan| Uplink { port: "p1".to_owned(), vlan, router_mac: None };
+    Host { public: Some(uplink(0)), private: Some(uplink(7)), ..Host::default() }
+}
+
+impl Daemon {
+    /// Starts one whose files are in `folder`, for the bridge behind `management`, with flags for its door. It
+    /// listens at a unix socket as well.
+    pub(crate) async fn start(folder: &Path, management: PathBuf, flags: &[&str]) -> Self {
+        let socket = folder.join("hvd.sock");
+        let listen = format!("--listen=punix:{}", socket.display());
+        let flags = ["test", &listen].into_iter().chain(flags.iter().copied());
+        let door = Door::open(&Flags::parse_from(flags).door, Remote::PassiveUnix(socket));
+        let door = door.await.unwrap();
+        let settings = Settings {
+            bridge: Remote::Unix(management),
+            host: host(),
+            audit: Duration::from_secs(3600),
+        };
+        let hypervisor = Hypervisor::start(&folder.join("hvd.db"), settings).unwrap();
+        let (end, ended) = watch::channel(false);
+        let router = service::router(hypervisor.clone(), ended.clone());
+        let ports = door.opened().iter().filter_map(|opened| opened.port).collect();
+        let serving = tokio::spawn(door.serve(router, ended));
+        Self { hypervisor, folder: folder.to_owned(), ports, end, serving }
+    }
+
+    /// Starts one and waits until it has read the switch.
+    pub(crate) async fn ready(folder: &Path, management: PathBuf, flags: &[&str]) -> Self {
+        let daemon = Self::start(folder, management, flags).await;
+        daemon.health(true).await;
+        daemon
+    }
+
+    /// Waits until the switch is there, or away.
+    pub(crate) async fn health(&self, healthy: bool) {
+        let mut health = self.hypervisor.health();
+        let change = health.wait_for(|is| *is == healthy);
+        drop(tokio::time::timeout(PATIENCE, change).await.unwrap().unwrap());
+    }
+
+    /// Ends it as a signal would.
+    pub(crate) async fn stop(self) {
+        self.end.send_replace(true);
+        tokio::time::timeout(PATIENCE, self.serving).await.unwrap().unwrap();
+    }
+
+    /// A client at the unix socket.
+    pub(crate) async fn client(&self) -> Client {
+        let remote = Remote::Unix(self.folder.join("hvd.sock"));
+        let target = Target::new(remote, None, &TlsArgs::default()).unwrap();
+        Client::new(target.connect().await.unwrap())
+    }
+
+    pub(crate) fn channel(&self) -> Channel {
+        let remote = Remote::Unix(self.folder.join("hvd.sock"));
+        Target::new(remote, None, &TlsArgs::default()).unwrap().lazy()
+    }
+}
+
+/// Network parameters of a machine with one public card.
+pub(crate) fn params(number: u32, name: &str, address: &str) -> v1::NetworkParams {
+    v1::NetworkParams {
+        droplet_id: number,
+        vnics: vec![v1::Vnic {
+            mac: format!("02:00:00:00:00:{number:02x}"),
+            name: name.to_owned(),
+            interface_type: v1::InterfaceType::Public.into(),
+            addresses: Some(v1::Addresses {
+                ipv4: vec![v1::Address {
+                    ip_address: address.to_owned(),
+                    masklen: 24,
+                    gateway: None,
+                }],
+                ipv6: Vec::new(),
+            }),
+            ..v1::Vnic::default()
+        }],
+        ..v1::NetworkParams::default()
+    }
+}
+
+pub(crate) fn add(params: v1::NetworkParams) -> v1::AddRequest {
+    v1::AddRequest { params: Some(params), ..v1::AddRequest::default() }
+}
+
+/// A folder with an authority and what it has issued.
+pub(crate) struct Pki {
+    dir: tempfile::TempDir,
+    ca: CertificateParams,
+    key: KeyPair,
+}
+
+impl Pki {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut ca = CertificateParams::new(vec![]).unwrap();
+        ca.distinguished_name.push(DnType::CommonName, "authority");
+        ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("ca.pem"), ca.self_signed(&key).unwrap().pem()).unwrap();
+        Self { dir, ca, key }
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Issues a certificate for a name, under files of that name.
+    pub(crate) fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        change(&mut params);
+        let issuer = Issuer::from_params(&self.ca, &self.key);
+        let certificate = params.signed_by(&key, &issuer).unwrap();
+        std::fs::write(self.file(&format!("{name}.pem")), certificate.pem()).unwrap();
+        std::fs::write(self.file(&format!("{name}-key.pem")), key.serialize_pem()).unwrap();
+    }
+
+    /// The flags with the certificate of a name.
+    pub(crate) fn flags(&self, name: &str) -> Vec<String> {
+        vec![
+            format!("--private-key={}", self.file(&format!("{name}-key.pem")).display()),
+            format!("--certificate={}", self.file(&format!("{name}.pem")).display()),
+            format!("--ca-cert={}", self.file("ca.pem").display()),
+        ]
+    }
+
+    /// The same as a value.
+    pub(crate) fn args(&self, name: &str) -> TlsArgs {
+        TlsArgs {
+            private_key: Some(self.file(&format!("{name}-key.pem"))),
+            certificate: Some(self.file(&format!("{name}.pem"))),
+            ca_cert: Some(self.file("ca.pem")),
+            ..TlsArgs::default()
+        }
+    }
+}
