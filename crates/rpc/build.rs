@@ -4,10 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 const ROOT: &str = "proto";
-const FILES: &[&str] = &[
-    "heddle/hv/v1/params.proto",
-    "heddle/hv/v1/hypervisor.proto",
-];
+const FILES: &[&str] = &["heddle/hv/v1/params.proto", "heddle/hv/v1/hypervisor.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hvflow::{Commit, Host, Installed, Ports};
 use openflow::Message;
-use openflow::message::{Meter, MultipartRequest, PortReason, PortStatus};
+use openflow::message::{AsyncConfig, Meter, MultipartRequest, PortStatus};
 use openflow::session::{BundleError, Config, Reply};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -22,6 +22,8 @@ use crate::store::{Store, Write};
 
 /// How many requests wait.
 const QUEUE: usize = 64;
+/// Ports that were added, removed or modified.
+const PORT_CHANGES: u32 = 0b111;
 /// How long to wait before the switch is read again after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -99,7 +101,11 @@ impl Hypervisor {
             audit: settings.audit,
         };
         tokio::spawn(engine.run());
-        Ok(Self { core, jobs, healthy })
+        Ok(Self {
+            core,
+            jobs,
+            healthy,
+        })
     }
 
     /// Looks at what is known. Keep it short: the engine waits.
@@ -118,7 +124,12 @@ impl Hypervisor {
         deadline: Instant,
     ) -> Result<(Answer, bool), Failure> {
         let (reply, answer) = oneshot::channel();
-        let job = Job { request, asked, deadline, reply };
+        let job = Job {
+            request,
+            asked,
+            deadline,
+            reply,
+        };
         self.jobs.send(job).await.map_err(|_| Failure::Ended)?;
         answer.await.unwrap_or(Err(Failure::Ended))
     }
@@ -223,6 +234,10 @@ impl Engine {
     }
 
     async fn read_and_repair(&mut self, kind: Kind) -> Result<(), Error> {
+        // A connection to the management socket is told of nothing before it asks.
+        let masks = vec![(AsyncConfig::PORT_STATUS, PORT_CHANGES)];
+        let wanted = Message::SetAsyncConfig(AsyncConfig { masks });
+        self.handle.send(wanted).await?;
         let ports = self.handle.dump_ports().await?;
         let flows = self.handle.dump_flows().await?;
         let meters = self.meters().await?;
@@ -236,7 +251,8 @@ impl Engine {
             tracing::error!(target: "hvd", "{error}");
         }
         if kind == Kind::Connected {
-            self.core().happened(Kind::Connected, None, (0, 0), now(), "");
+            self.core()
+                .happened(Kind::Connected, None, (0, 0), now(), "");
         }
         self.health.send_replace(true);
         Ok(())
@@ -251,34 +267,34 @@ impl Engine {
     }
 
     fn named_ports(&self) -> Ports {
-        self.ports.iter().map(|(name, number)| (name.clone(), *number)).collect()
+        self.ports
+            .iter()
+            .map(|(name, number)| (name.clone(), *number))
+            .collect()
     }
 
-    /// A port came, went or changed.
+    /// A port came, went or changed. All are read again: what waits in the queue may be older than what is known.
     async fn port(&mut self, status: &PortStatus) {
-        let Some((name, number)) = numbered(&status.port) else {
-            return;
-        };
-        let before = self.ports.get(&name).copied();
-        if status.reason == PortReason::Removed {
-            // A port of the same name may have come before the old one went.
-            if before == Some(number) {
-                self.ports.remove(&name);
-            }
-        } else {
-            self.ports.insert(name.clone(), number);
-        }
-        let same = before == self.ports.get(&name).copied();
-        if same || !self.is_healthy() || !self.core().cares_for(&name) {
+        if !self.is_healthy() || !self.core().cares_for(&status.port.name) {
             return;
         }
-        let ports = self.named_ports();
-        let numbers = self.core().ports_changed(ports, &name);
-        if let Err(error) = self.repair(&numbers).await {
+        if let Err(error) = self.ports_changed().await {
             tracing::warn!(target: "hvd", "{error}");
             self.away(&error.to_string());
             self.retry = Some(Instant::now() + RETRY);
         }
+    }
+
+    async fn ports_changed(&mut self) -> Result<(), Error> {
+        let ports = self.handle.dump_ports().await?;
+        let ports: BTreeMap<String, u16> = ports.iter().filter_map(numbered).collect();
+        let both = ports.keys().chain(self.ports.keys());
+        let changed = both.filter(|name| ports.get(*name) != self.ports.get(*name));
+        let changed: BTreeSet<String> = changed.cloned().collect();
+        self.ports = ports;
+        let ports = self.named_ports();
+        let numbers = self.core().ports_changed(ports, &changed);
+        self.repair(&numbers).await
     }
 
     /// Makes the switch agree on these machines: all at once; if that cannot be, each alone, so that one that the
@@ -292,7 +308,8 @@ impl Engine {
             let alone = BTreeSet::from([*number]);
             if let Err(reason) = self.repair_at_once(&alone, Some(*number)).await? {
                 tracing::error!(target: "hvd", "machine {number}: {reason}; its flows stay as they are");
-                self.core().happened(Kind::Refused, Some(*number), (0, 0), now(), &reason);
+                self.core()
+                    .happened(Kind::Refused, Some(*number), (0, 0), now(), &reason);
             }
         }
         Ok(())
@@ -355,7 +372,12 @@ impl Engine {
     }
 
     async fn job(&mut self, job: Job) {
-        let Job { request, asked, deadline, reply } = job;
+        let Job {
+            request,
+            asked,
+            deadline,
+            reply,
+        } = job;
         if reply.is_closed() || Instant::now() >= deadline {
             // Who asked may be gone.
             let _ = reply.send(Err(Failure::Late));
@@ -380,7 +402,9 @@ impl Engine {
             Decision::Done(answer) => return Ok((answer, true)),
             Decision::Do(plan) => *plan,
         };
-        self.write(plan.writes.clone()).await.map_err(Failure::Store)?;
+        self.write(plan.writes.clone())
+            .await
+            .map_err(Failure::Store)?;
         match self.send(&plan.commit).await {
             Ok(()) => Ok((self.core().done(plan), false)),
             Err(error) if is_refusal(&error) => {
@@ -392,14 +416,22 @@ impl Engine {
                     // Meters are not in the bundle, and some may be there now.
                     self.retry = Some(Instant::now());
                 }
-                Err(Failure::Refused(Refusal { reason: Reason::Invalid, field: None, text }))
+                Err(Failure::Refused(Refusal {
+                    reason: Reason::Invalid,
+                    field: None,
+                    text,
+                }))
             }
             // Nothing went out.
             Err(Error::NotConnected) => {
                 self.away("the switch is not connected");
                 self.write(plan.undo).await.map_err(Failure::Store)?;
                 let text = "the switch is not connected; nothing has changed".to_owned();
-                Err(Failure::Refused(Refusal { reason: Reason::Unavailable, field: None, text }))
+                Err(Failure::Refused(Refusal {
+                    reason: Reason::Unavailable,
+                    field: None,
+                    text,
+                }))
             }
             Err(error) => {
                 self.core().done(plan);
@@ -420,15 +452,23 @@ const fn is_refusal(error: &Error) -> bool {
 /// Which flow the switch does not take, and why.
 fn refusal(commit: &Commit, error: &Error) -> String {
     let first = match error {
-        Error::Bundle(failure) => failure.messages.first().map(|(at, error)| (*at, error.to_string())),
-        Error::BundleSend(BundleError::Message { index, error }) => Some((*index, error.to_string())),
+        Error::Bundle(failure) => failure
+            .messages
+            .first()
+            .map(|(at, error)| (*at, error.to_string())),
+        Error::BundleSend(BundleError::Message { index, error }) => {
+            Some((*index, error.to_string()))
+        }
         _ => None,
     };
     let Some((at, reason)) = first else {
         return format!("the switch refuses: {error}");
     };
     let text = commit.to_string();
-    let line = text.lines().nth(commit.before.len() + at).unwrap_or("a flow");
+    let line = text
+        .lines()
+        .nth(commit.before.len() + at)
+        .unwrap_or("a flow");
     format!("the switch refuses \"{line}\": {reason}")
 }
 

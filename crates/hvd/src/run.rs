@@ -25,7 +25,10 @@ pub fn run(identity: Identity, args: &Args) -> Result<()> {
         store: args.store.as_deref().map(std::path::absolute).transpose()?,
         ..args.clone()
     };
-    let host = args.host.as_deref().map_or_else(|| Ok(Host::default()), read_host)?;
+    let host = args
+        .host
+        .as_deref()
+        .map_or_else(|| Ok(Host::default()), read_host)?;
     let mut daemon = Daemon::start(identity, &args.daemon)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -52,7 +55,10 @@ async fn serve(args: &Args, host: Host, daemon: &mut Daemon) -> Result<()> {
     let dirs = daemon.dirs().clone();
     let default = Remote::PassiveUnix(dirs.run.join("heddle-hvd.sock"));
     let door = Door::open(&args.door, default).await?;
-    let store: PathBuf = args.store.clone().unwrap_or_else(|| dirs.db.join("heddle-hvd.db"));
+    let store: PathBuf = args
+        .store
+        .clone()
+        .unwrap_or_else(|| dirs.db.join("heddle-hvd.db"));
     let bridge = dirs.run.join(format!("{}.mgmt", args.bridge));
     let settings = Settings {
         bridge: Remote::Unix(bridge),

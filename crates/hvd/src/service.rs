@@ -9,7 +9,9 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Extensions;
 use rpc::hv::v1;
-use rpc::hv::v1::hypervisor_network_server::{HypervisorNetwork, HypervisorNetworkServer, SERVICE_NAME};
+use rpc::hv::v1::hypervisor_network_server::{
+    HypervisorNetwork, HypervisorNetworkServer, SERVICE_NAME,
+};
 use serde_json::Value;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -52,8 +54,11 @@ pub fn router(hypervisor: Hypervisor, end: watch::Receiver<bool>) -> Router {
         env!("CARGO_PKG_VERSION"),
     );
     let rest = rest::router(SERVICE_NAME, Arc::new(service.clone()), document);
-    let grpc = HypervisorNetworkServer::new(service).max_decoding_message_size(rpc::LONGEST_REQUEST);
-    served(grpc_routes(grpc), SERVICE_NAME, health).merge(rest).fallback(not_there)
+    let grpc =
+        HypervisorNetworkServer::new(service).max_decoding_message_size(rpc::LONGEST_REQUEST);
+    served(grpc_routes(grpc), SERVICE_NAME, health)
+        .merge(rest)
+        .fallback(not_there)
 }
 
 fn grpc_routes(service: HypervisorNetworkServer<Service>) -> Routes {
@@ -86,7 +91,11 @@ pub fn served(routes: Routes, name: &'static str, mut healthy: watch::Receiver<b
 }
 
 async fn report(reporter: &HealthReporter, name: &str, healthy: bool) {
-    let status = if healthy { ServingStatus::Serving } else { ServingStatus::NotServing };
+    let status = if healthy {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    };
     // The empty name stands for the whole server.
     reporter.set_service_status("", status).await;
     reporter.set_service_status(name, status).await;
@@ -123,41 +132,69 @@ fn caller<T>(request: &Request<T>) -> Result<Caller, Status> {
 
 fn deadline<T>(request: &Request<T>) -> Instant {
     let given = request.extensions().get::<Deadline>();
-    given.map_or_else(|| Instant::now() + std::time::Duration::from_secs(60), |given| given.at)
+    given.map_or_else(
+        || Instant::now() + std::time::Duration::from_secs(60),
+        |given| given.at,
+    )
 }
 
 #[tonic::async_trait]
 impl HypervisorNetwork for Service {
     async fn add(&self, request: Request<v1::AddRequest>) -> Result<Response<v1::Change>, Status> {
-        self.change(request, "Add", |it| &mut it.idempotency_key, convert::add).await
+        self.change(request, "Add", |it| &mut it.idempotency_key, convert::add)
+            .await
     }
 
     async fn replace(
         &self,
         request: Request<v1::ReplaceRequest>,
     ) -> Result<Response<v1::Change>, Status> {
-        self.change(request, "Replace", |it| &mut it.idempotency_key, convert::replace).await
+        self.change(
+            request,
+            "Replace",
+            |it| &mut it.idempotency_key,
+            convert::replace,
+        )
+        .await
     }
 
     async fn remove(
         &self,
         request: Request<v1::RemoveRequest>,
     ) -> Result<Response<v1::Change>, Status> {
-        self.change(request, "Remove", |it| &mut it.idempotency_key, convert::remove).await
+        self.change(
+            request,
+            "Remove",
+            |it| &mut it.idempotency_key,
+            convert::remove,
+        )
+        .await
     }
 
     async fn disable(
         &self,
         request: Request<v1::DisableRequest>,
     ) -> Result<Response<v1::Change>, Status> {
-        self.change(request, "Disable", |it| &mut it.idempotency_key, convert::disable).await
+        self.change(
+            request,
+            "Disable",
+            |it| &mut it.idempotency_key,
+            convert::disable,
+        )
+        .await
     }
 
     async fn disable_all(
         &self,
         request: Request<v1::DisableAllRequest>,
     ) -> Result<Response<v1::Change>, Status> {
-        self.change(request, "DisableAll", |it| &mut it.idempotency_key, convert::disable_all).await
+        self.change(
+            request,
+            "DisableAll",
+            |it| &mut it.idempotency_key,
+            convert::disable_all,
+        )
+        .await
     }
 
     async fn get(&self, request: Request<v1::GetRequest>) -> Result<Response<v1::Machine>, Status> {
@@ -183,7 +220,10 @@ impl HypervisorNetwork for Service {
         });
         let more = views.len() > size;
         views.truncate(size);
-        let last = views.last().filter(|_| more).map(|view| view.machine.to_string());
+        let last = views
+            .last()
+            .filter(|_| more)
+            .map(|view| view.machine.to_string());
         Ok(Response::new(v1::ListResponse {
             machines: views.into_iter().map(convert::machine).collect(),
             next_page_token: last.unwrap_or_default(),
@@ -197,14 +237,24 @@ impl HypervisorNetwork for Service {
         &self,
         request: Request<v1::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let place = Arc::clone(&self.watchers).try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted(format!("{WATCHERS} readers watch already, which is the most"))
-        })?;
+        let place = Arc::clone(&self.watchers)
+            .try_acquire_owned()
+            .map_err(|_| {
+                Status::resource_exhausted(format!(
+                    "{WATCHERS} readers watch already, which is the most"
+                ))
+            })?;
         let deadline = request.extensions().get::<Deadline>();
-        let deadline = deadline.filter(|deadline| deadline.asked).map(|deadline| deadline.at);
+        let deadline = deadline
+            .filter(|deadline| deadline.asked)
+            .map(|deadline| deadline.at);
         let request = request.into_inner();
         let watched = self.hypervisor.look(|core| {
-            let after = if request.after == 0 { core.outcomes.last() } else { request.after };
+            let after = if request.after == 0 {
+                core.outcomes.last()
+            } else {
+                request.after
+            };
             core.outcomes.watch(after)
         });
         let (past, live) = watched.map_err(|core::Lost(known)| {
@@ -223,7 +273,10 @@ impl HypervisorNetwork for Service {
         request: Request<v1::DryRunRequest>,
     ) -> Result<Response<v1::DryRunResponse>, Status> {
         let change = convert::dry_run(&request.into_inner())?;
-        let asked = Asked { now: now(), ..Asked::default() };
+        let asked = Asked {
+            now: now(),
+            ..Asked::default()
+        };
         let decision = self.hypervisor.look(|core| core.plan(&change, &asked));
         match decision.map_err(|refusal| convert::refusal(&refusal))? {
             Decision::Do(plan) => Ok(Response::new(v1::DryRunResponse {
@@ -242,14 +295,40 @@ impl Methods for Service {
         let it = self.clone();
         match method {
             "Add" => one(request, extensions, move |r| async move { it.add(r).await }),
-            "Replace" => one(request, extensions, move |r| async move { it.replace(r).await }),
-            "Remove" => one(request, extensions, move |r| async move { it.remove(r).await }),
-            "Disable" => one(request, extensions, move |r| async move { it.disable(r).await }),
-            "DisableAll" => one(request, extensions, move |r| async move { it.disable_all(r).await }),
+            "Replace" => one(
+                request,
+                extensions,
+                move |r| async move { it.replace(r).await },
+            ),
+            "Remove" => one(
+                request,
+                extensions,
+                move |r| async move { it.remove(r).await },
+            ),
+            "Disable" => one(
+                request,
+                extensions,
+                move |r| async move { it.disable(r).await },
+            ),
+            "DisableAll" => one(request, extensions, move |r| async move {
+                it.disable_all(r).await
+            }),
             "Get" => one(request, extensions, move |r| async move { it.get(r).await }),
-            "List" => one(request, extensions, move |r| async move { it.list(r).await }),
-            "Watch" => many(request, extensions, move |r| async move { it.watch(r).await }),
-            "DryRun" => one(request, extensions, move |r| async move { it.dry_run(r).await }),
+            "List" => one(
+                request,
+                extensions,
+                move |r| async move { it.list(r).await },
+            ),
+            "Watch" => many(
+                request,
+                extensions,
+                move |r| async move { it.watch(r).await },
+            ),
+            "DryRun" => one(
+                request,
+                extensions,
+                move |r| async move { it.dry_run(r).await },
+            ),
             other => {
                 let status = Status::unimplemented(format!("not supported: {other} over REST"));
                 Box::pin(async { Err(status) })

@@ -80,7 +80,11 @@ impl Store {
         };
         let found = opened.database.schema().name.to_string();
         if found != kind.name {
-            return Err(StoreError::Other(path.display().to_string(), found, kind.name));
+            return Err(StoreError::Other(
+                path.display().to_string(),
+                found,
+                kind.name,
+            ));
         }
         if let Some(torn) = opened.torn {
             let lost = torn.lost;
@@ -108,7 +112,10 @@ impl Store {
     /// # Errors
     /// When the disk refuses; nothing has changed.
     pub fn write(&mut self, writes: &[Write], now: u64) -> Result<(), StoreError> {
-        let operations: Vec<Value> = writes.iter().filter_map(|write| self.operation(write)).collect();
+        let operations: Vec<Value> = writes
+            .iter()
+            .filter_map(|write| self.operation(write))
+            .collect();
         if operations.is_empty() {
             return Ok(());
         }
@@ -143,12 +150,17 @@ impl Store {
     }
 
     fn operation(&self, write: &Write) -> Option<Value> {
-        let held = self.documents.get(write.table).and_then(|table| table.get(&write.key));
+        let held = self
+            .documents
+            .get(write.table)
+            .and_then(|table| table.get(&write.key));
         let is_it = json!([[KEY, "==", write.key]]);
         match (&write.document, held) {
             (None, None) => None,
             (Some(document), Some(held)) if document == held => None,
-            (None, Some(_)) => Some(json!({ "op": "delete", "table": write.table, "where": is_it })),
+            (None, Some(_)) => {
+                Some(json!({ "op": "delete", "table": write.table, "where": is_it }))
+            }
             (Some(document), Some(_)) => Some(json!({
                 "op": "update", "table": write.table, "where": is_it, "row": { DOCUMENT: document },
             })),
@@ -171,7 +183,10 @@ fn schema(kind: Kind) -> Result<DatabaseSchema, StoreError> {
     let refused = |error: ovsdb::Error| StoreError::Refused(error.to_string());
     let text = || ColumnType::scalar(BaseType::string());
     let table = |&name: &&'static str| {
-        let columns = vec![ColumnSchema::new(KEY, text()), ColumnSchema::new(DOCUMENT, text())];
+        let columns = vec![
+            ColumnSchema::new(KEY, text()),
+            ColumnSchema::new(DOCUMENT, text()),
+        ];
         TableSchema::new(name, columns)?.root().with_index([KEY])
     };
     let tables = kind.tables.iter().map(table).collect::<Result<_, _>>();
@@ -180,9 +195,9 @@ fn schema(kind: Kind) -> Result<DatabaseSchema, StoreError> {
 
 fn read(database: &Database, table: &str) -> BTreeMap<String, String> {
     let schema = database.schema();
-    let columns = schema.table(table).and_then(|table| {
-        Some((table.column_index(KEY)?, table.column_index(DOCUMENT)?))
-    });
+    let columns = schema
+        .table(table)
+        .and_then(|table| Some((table.column_index(KEY)?, table.column_index(DOCUMENT)?)));
     let (Some(index), Some((key, document))) = (schema.table_index(table), columns) else {
         return BTreeMap::new();
     };

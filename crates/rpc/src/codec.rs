@@ -82,7 +82,10 @@ pub fn check(name: &str, bytes: Bytes) -> Result<(), String> {
 
 fn known(message: &DynamicMessage, path: &mut Vec<String>) -> Result<(), String> {
     if let Some(unknown) = message.unknown_fields().next() {
-        let place = path.iter().map(|step| format!("{step}.")).collect::<String>();
+        let place = path
+            .iter()
+            .map(|step| format!("{step}."))
+            .collect::<String>();
         return Err(format!(
             "{place}{}: no such field in {}; the caller's definitions are newer than this program",
             unknown.number(),
@@ -114,12 +117,24 @@ mod tests {
     #[test]
     fn a_request_with_an_unknown_field_is_refused_and_an_answer_is_not() {
         let mut bytes = GetRequest { machine_id: 7 }.encode_to_vec();
-        assert_eq!(decode::<GetRequest>(bytes.clone().into()).unwrap().machine_id, 7);
+        assert_eq!(
+            decode::<GetRequest>(bytes.clone().into())
+                .unwrap()
+                .machine_id,
+            7
+        );
         // Field 99, a number.
         bytes.extend([0x98, 0x06, 0x01]);
         let error = decode::<GetRequest>(bytes.into()).unwrap_err();
-        assert!(error.starts_with("99: no such field in heddle.hv.v1.GetRequest"), "{error}");
-        let mut bytes = Change { sequence: 3, ..Change::default() }.encode_to_vec();
+        assert!(
+            error.starts_with("99: no such field in heddle.hv.v1.GetRequest"),
+            "{error}"
+        );
+        let mut bytes = Change {
+            sequence: 3,
+            ..Change::default()
+        }
+        .encode_to_vec();
         bytes.extend([0x98, 0x06, 0x01]);
         assert_eq!(decode::<Change>(bytes.into()).unwrap().sequence, 3);
     }
@@ -127,9 +142,15 @@ mod tests {
     #[test]
     fn unknown_fields_are_found_at_any_depth() {
         // AddRequest.params = { field 99: 1 }
-        let error = check("heddle.hv.v1.AddRequest", vec![0x0a, 3, 0x98, 0x06, 0x01].into());
+        let error = check(
+            "heddle.hv.v1.AddRequest",
+            vec![0x0a, 3, 0x98, 0x06, 0x01].into(),
+        );
         let error = error.unwrap_err();
-        assert!(error.starts_with("params.99: no such field in heddle.hv.v1.NetworkParams"), "{error}");
+        assert!(
+            error.starts_with("params.99: no such field in heddle.hv.v1.NetworkParams"),
+            "{error}"
+        );
     }
 
     #[test]

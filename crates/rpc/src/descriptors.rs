@@ -25,11 +25,7 @@ pub(crate) fn comment(file: &prost_reflect::FileDescriptor, path: &[i32]) -> Str
         .find(|location| location.path == path)
         .map(|location| location.leading_comments().trim().to_owned());
     let lines = text.unwrap_or_default();
-    lines
-        .lines()
-        .map(str::trim)
-        .collect::<Vec<_>>()
-        .join(" ")
+    lines.lines().map(str::trim).collect::<Vec<_>>().join(" ")
 }
 
 /// The methods of a service.

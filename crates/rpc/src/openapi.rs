@@ -50,7 +50,11 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
             "schema": schemas.field(&field),
         }));
     }
-    let kind = if method.is_server_streaming() { "application/x-ndjson" } else { "application/json" };
+    let kind = if method.is_server_streaming() {
+        "application/x-ndjson"
+    } else {
+        "application/json"
+    };
     let answer = schemas.message(&method.output());
     let mut operation = json!({
         "operationId": method.name(),
@@ -124,13 +128,20 @@ impl Schemas {
                 json!({ "type": ["string", "integer"], "format": "int64" })
             }
         };
-        if field.is_list() { json!({ "type": "array", "items": one }) } else { one }
+        if field.is_list() {
+            json!({ "type": "array", "items": one })
+        } else {
+            one
+        }
     }
 
     fn enumeration(&mut self, values: &EnumDescriptor) -> Value {
         let name = values.name().to_owned();
         if self.seen.insert(values.full_name().to_owned()) {
-            let names: Vec<String> = values.values().map(|value| value.name().to_owned()).collect();
+            let names: Vec<String> = values
+                .values()
+                .map(|value| value.name().to_owned())
+                .collect();
             let about = comment(&values.parent_file(), values.path());
             let schema = json!({ "type": "string", "description": about, "enum": names });
             self.done.insert(name.clone(), schema);
@@ -169,7 +180,9 @@ impl Schemas {
     fn params(&mut self, name: &str) {
         let mut schema = params::json_schema();
         moved(&mut schema, name);
-        let Some(map) = schema.as_object_mut() else { return };
+        let Some(map) = schema.as_object_mut() else {
+            return;
+        };
         map.remove("$schema");
         map.remove("$id");
         if let Some(Value::Object(parts)) = map.remove("$defs") {

@@ -92,7 +92,12 @@ fn route(method: MethodDescriptor) -> Option<Route> {
         "*" => Body::Whole,
         field => Body::Field(field.to_owned()),
     };
-    Some(Route { verb, path, body, method })
+    Some(Route {
+        verb,
+        path,
+        body,
+        method,
+    })
 }
 
 fn text(rule: &DynamicMessage, field: &str) -> Option<String> {
@@ -111,7 +116,9 @@ impl Route {
     pub fn path_fields(&self) -> Vec<&str> {
         let braced = |segment: &'_ str| segment.starts_with('{') && segment.ends_with('}');
         let segments = self.path.split('/').filter(|segment| braced(segment));
-        segments.map(|segment| segment.trim_matches(['{', '}'])).collect()
+        segments
+            .map(|segment| segment.trim_matches(['{', '}']))
+            .collect()
     }
 
     /// The path with places in place of names, as routers that take no dots in names want it: `{0}`, `{1}`.
@@ -137,7 +144,10 @@ impl Route {
             !field.is_list() && !field.is_map() && !matches!(field.kind(), Kind::Message(_))
         };
         let input = self.method.input();
-        input.fields().filter(|field| simple(field) && !elsewhere(field)).collect()
+        input
+            .fields()
+            .filter(|field| simple(field) && !elsewhere(field))
+            .collect()
     }
 
     /// The JSON of the request message.
@@ -155,7 +165,9 @@ impl Route {
             (Body::Whole, Some(Value::Object(map))) => map,
             (Body::Whole, Some(_)) => return Err(RequestError::NoObject),
             (Body::Field(field), body) => {
-                let body = body.filter(Value::is_object).ok_or(RequestError::NoObject)?;
+                let body = body
+                    .filter(Value::is_object)
+                    .ok_or(RequestError::NoObject)?;
                 Map::from_iter([(field.clone(), body)])
             }
         };
@@ -163,8 +175,15 @@ impl Route {
             let fields = self.query_fields();
             let Some(field) = fields.iter().find(|field| field.name() == name) else {
                 let known: Vec<_> = fields.iter().map(FieldDescriptor::name).collect();
-                let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-                return Err(RequestError::Parameter { name: name.clone(), known });
+                let known = if known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    known.join(", ")
+                };
+                return Err(RequestError::Parameter {
+                    name: name.clone(),
+                    known,
+                });
             };
             request.insert(name.clone(), scalar(field, name, text)?);
         }
@@ -183,13 +202,17 @@ fn place(
     name: &str,
     text: &str,
 ) -> Result<(), RequestError> {
-    let (first, rest) = name.split_once('.').map_or((name, None), |(a, b)| (a, Some(b)));
+    let (first, rest) = name
+        .split_once('.')
+        .map_or((name, None), |(a, b)| (a, Some(b)));
     let Some(field) = message.get_field_by_name(first) else {
         // The test of the routes finds such a template.
         return Ok(());
     };
     if let (Some(rest), Kind::Message(inner)) = (rest, field.kind()) {
-        let below = request.entry(first).or_insert_with(|| Value::Object(Map::new()));
+        let below = request
+            .entry(first)
+            .or_insert_with(|| Value::Object(Map::new()));
         let below = below.as_object_mut().ok_or(RequestError::NoObject)?;
         return place(below, &inner, whole, rest, text);
     }
@@ -210,21 +233,34 @@ fn place(
 
 /// A value as text: 64-bit numbers may be either in JSON.
 fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
 }
 
 fn scalar(field: &FieldDescriptor, name: &str, text: &str) -> Result<Value, RequestError> {
-    let bad = |kind| RequestError::Kind { name: name.to_owned(), text: text.to_owned(), kind };
+    let bad = |kind| RequestError::Kind {
+        name: name.to_owned(),
+        text: text.to_owned(),
+        kind,
+    };
     match field.kind() {
-        Kind::Bool => text.parse().map(Value::Bool).map_err(|_| bad("true or false")),
+        Kind::Bool => text
+            .parse()
+            .map(Value::Bool)
+            .map_err(|_| bad("true or false")),
         Kind::String | Kind::Enum(_) => Ok(Value::String(text.to_owned())),
         Kind::Uint32 | Kind::Fixed32 => {
             let number: Result<u32, _> = text.parse();
-            number.map(Value::from).map_err(|_| bad("a number of 32 bits"))
+            number
+                .map(Value::from)
+                .map_err(|_| bad("a number of 32 bits"))
         }
         Kind::Uint64 | Kind::Fixed64 => {
             let number: Result<u64, _> = text.parse();
-            number.map(Value::from).map_err(|_| bad("a number of 64 bits"))
+            number
+                .map(Value::from)
+                .map_err(|_| bad("a number of 64 bits"))
         }
         _ => Err(bad("something that a path or query can say")),
     }

@@ -13,7 +13,9 @@ fn document() -> Value {
 
 fn route(name: &str) -> Route {
     let mut routes = routes(SERVICE).into_iter();
-    routes.find(|route| route.method.name() == name).expect("a method of the service")
+    routes
+        .find(|route| route.method.name() == name)
+        .expect("a method of the service")
 }
 
 #[test]
@@ -27,9 +29,15 @@ fn every_method_is_in_the_document_once() {
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (verb, operation) in operations.as_object().unwrap() {
             let name = operation["operationId"].as_str().unwrap();
-            assert!(!operation["description"].as_str().unwrap().is_empty(), "{name}");
+            assert!(
+                !operation["description"].as_str().unwrap().is_empty(),
+                "{name}"
+            );
             let route = route(name);
-            assert_eq!((route.verb, route.path.as_str()), (verb.as_str(), path.as_str()));
+            assert_eq!(
+                (route.verb, route.path.as_str()),
+                (verb.as_str(), path.as_str())
+            );
             found.push(name.to_owned());
         }
     }
@@ -73,14 +81,24 @@ fn every_message_and_field_has_a_comment() {
 }
 
 fn query(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 #[test]
 fn a_request_is_made_of_path_query_and_body() {
     let params = json!({ "droplet_id": 7, "vnics": [] });
-    let made = route("Add").request(&[], &query(&[("idempotency_key", "k")]), Some(params.clone()));
-    assert_eq!(made.unwrap(), json!({ "params": params, "idempotency_key": "k" }));
+    let made = route("Add").request(
+        &[],
+        &query(&[("idempotency_key", "k")]),
+        Some(params.clone()),
+    );
+    assert_eq!(
+        made.unwrap(),
+        json!({ "params": params, "idempotency_key": "k" })
+    );
     let path = ["7".to_owned()];
     let made = route("Replace").request(&path, &query(&[]), Some(json!({ "vnics": [] })));
     assert_eq!(made.unwrap(), json!({ "params": params }));
@@ -92,7 +110,10 @@ fn a_request_is_made_of_path_query_and_body() {
     };
     assert_eq!(made.unwrap_err(), disagree);
     let made = route("Remove").request(&path, &query(&[("allow_missing", "true")]), None);
-    assert_eq!(made.unwrap(), json!({ "machine_id": 7, "allow_missing": true }));
+    assert_eq!(
+        made.unwrap(),
+        json!({ "machine_id": 7, "allow_missing": true })
+    );
     let made = route("Disable").request(&path, &query(&[]), None);
     assert_eq!(made.unwrap(), json!({ "machine_id": 7 }));
 }
@@ -101,12 +122,24 @@ fn a_request_is_made_of_path_query_and_body() {
 fn what_does_not_fit_is_refused_by_name() {
     let path = ["x".to_owned()];
     let error = route("Get").request(&path, &query(&[]), None).unwrap_err();
-    assert_eq!(error.to_string(), "machine_id: \"x\" is not a number of 32 bits");
-    let error = route("List").request(&[], &query(&[("size", "1")]), None).unwrap_err();
-    assert_eq!(error.to_string(), "size: no such parameter; there are page_size, page_token");
-    let error = route("Add").request(&[], &query(&[]), Some(json!([]))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "machine_id: \"x\" is not a number of 32 bits"
+    );
+    let error = route("List")
+        .request(&[], &query(&[("size", "1")]), None)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "size: no such parameter; there are page_size, page_token"
+    );
+    let error = route("Add")
+        .request(&[], &query(&[]), Some(json!([])))
+        .unwrap_err();
     assert_eq!(error, RequestError::NoObject);
-    let error = route("DryRun").request(&[], &query(&[("add", "1")]), None).unwrap_err();
+    let error = route("DryRun")
+        .request(&[], &query(&[("add", "1")]), None)
+        .unwrap_err();
     assert_eq!(error.to_string(), "add: no such parameter; there are none");
 }
 
@@ -125,16 +158,26 @@ fn the_documented_examples_are_valid() {
         }
         let mut unknown = example.clone();
         unknown["color"] = 1.into();
-        assert!(valid(&unknown, schema, &document).is_err(), "{name} allows unknown fields");
+        assert!(
+            valid(&unknown, schema, &document).is_err(),
+            "{name} allows unknown fields"
+        );
         names.insert(name);
     }
-    assert_eq!(names, BTreeSet::from(["Change", "Error", "Machine", "NetworkParams"]));
+    assert_eq!(
+        names,
+        BTreeSet::from(["Change", "Error", "Machine", "NetworkParams"])
+    );
 }
 
 /// Checks a value against a schema, as far as schemas here go: a word that is not known here is a failure.
 fn valid(value: &Value, schema: &Value, document: &Value) -> Result<(), String> {
     let Value::Object(schema) = schema else {
-        return if schema == &json!(true) { Ok(()) } else { Err(format!("schema {schema}")) };
+        return if schema == &json!(true) {
+            Ok(())
+        } else {
+            Err(format!("schema {schema}"))
+        };
     };
     for (word, said) in schema {
         check(value, word, said, schema, document).map_err(|error| format!("{word}: {error}"))?;
@@ -153,8 +196,15 @@ fn check(
         // Words that say nothing of values, and the form of texts, which is for people here.
         "description" | "title" | "default" | "format" | "pattern" | "propertyNames" => true,
         "$ref" => {
-            let pointer = said.as_str().and_then(|it| it.strip_prefix('#')).unwrap_or_default();
-            return valid(value, document.pointer(pointer).unwrap_or(&Value::Null), document);
+            let pointer = said
+                .as_str()
+                .and_then(|it| it.strip_prefix('#'))
+                .unwrap_or_default();
+            return valid(
+                value,
+                document.pointer(pointer).unwrap_or(&Value::Null),
+                document,
+            );
         }
         "type" => match said {
             Value::Array(kinds) => kinds.iter().any(|kind| is(value, kind)),
@@ -162,14 +212,30 @@ fn check(
         },
         "enum" => said.as_array().is_some_and(|list| list.contains(value)),
         "const" => said == value,
-        "minimum" => value.as_f64().is_none_or(|number| Some(number) >= said.as_f64()),
-        "maximum" => value.as_f64().is_none_or(|number| Some(number) <= said.as_f64()),
-        "minLength" => value.as_str().is_none_or(|text| Some(text.len() as u64) >= said.as_u64()),
-        "maxLength" => value.as_str().is_none_or(|text| Some(text.len() as u64) <= said.as_u64()),
-        "maxItems" => value.as_array().is_none_or(|it| Some(it.len() as u64) <= said.as_u64()),
-        "maxProperties" => value.as_object().is_none_or(|it| Some(it.len() as u64) <= said.as_u64()),
+        "minimum" => value
+            .as_f64()
+            .is_none_or(|number| Some(number) >= said.as_f64()),
+        "maximum" => value
+            .as_f64()
+            .is_none_or(|number| Some(number) <= said.as_f64()),
+        "minLength" => value
+            .as_str()
+            .is_none_or(|text| Some(text.len() as u64) >= said.as_u64()),
+        "maxLength" => value
+            .as_str()
+            .is_none_or(|text| Some(text.len() as u64) <= said.as_u64()),
+        "maxItems" => value
+            .as_array()
+            .is_none_or(|it| Some(it.len() as u64) <= said.as_u64()),
+        "maxProperties" => value
+            .as_object()
+            .is_none_or(|it| Some(it.len() as u64) <= said.as_u64()),
         "required" => {
-            let mut names = said.as_array().into_iter().flatten().filter_map(Value::as_str);
+            let mut names = said
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str);
             names.all(|name| value.get(name).is_some())
         }
         "items" => {
@@ -204,7 +270,11 @@ fn check(
         }
         other => return Err(format!("the test does not know the word {other}")),
     };
-    if good { Ok(()) } else { Err(format!("{value} is not {said}")) }
+    if good {
+        Ok(())
+    } else {
+        Err(format!("{value} is not {said}"))
+    }
 }
 
 fn is(value: &Value, kind: &Value) -> bool {

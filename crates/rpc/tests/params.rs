@@ -31,7 +31,10 @@ fn prefix() -> impl Strategy<Value = Prefix> {
 
 fn rule() -> impl Strategy<Value = Rule> {
     let range = (any::<u16>(), any::<u16>());
-    let range = range.prop_map(|(a, b)| PortRange { first: a.min(b), last: a.max(b) });
+    let range = range.prop_map(|(a, b)| PortRange {
+        first: a.min(b),
+        last: a.max(b),
+    });
     let icmp = (any::<u8>(), option::of(any::<u8>()));
     let icmp = icmp.prop_map(|(kind, code)| IcmpType { kind, code });
     let what = prop_oneof![
@@ -43,16 +46,30 @@ fn rule() -> impl Strategy<Value = Rule> {
     let groups = prop_oneof![Just(Vec::new()), Just(vec!["known".to_owned()])];
     let name = option::of("[a-z]{1,9}");
     let who = (any::<bool>(), any::<bool>(), vec(prefix(), 0..3), groups);
-    (name, what, who).prop_map(|(name, what, (inbound, deny, remote, remote_groups))| Rule {
-        name,
-        direction: if inbound { Direction::Inbound } else { Direction::Outbound },
-        action: if deny { RuleAction::Deny } else { RuleAction::Allow },
-        protocol: what.0,
-        ports: what.1,
-        icmp: what.2,
-        remote,
-        remote_groups,
-    })
+    (name, what, who).prop_map(
+        |(name, what, (inbound, deny, remote, remote_groups))| Rule {
+            name,
+            direction: if inbound {
+                Direction::Inbound
+            } else {
+                Direction::Outbound
+            },
+            action: if deny {
+                RuleAction::Deny
+            } else {
+                RuleAction::Allow
+            },
+            protocol: what.0,
+            ports: what.1,
+            icmp: what.2,
+            // A rule of ICMPv6 speaks of IPv6 alone.
+            remote: remote
+                .into_iter()
+                .filter(|it| what.0 != Protocol::ICMPV6 || it.net().addr().is_ipv6())
+                .collect(),
+            remote_groups,
+        },
+    )
 }
 
 fn limit() -> impl Strategy<Value = RateLimit> {
@@ -66,7 +83,13 @@ fn addresses() -> impl Strategy<Value = (bool, bool, bool, bool)> {
 
 /// A card; `card` makes its names and addresses its own.
 fn vnic(card: u8) -> impl Strategy<Value = Vnic> {
-    let action = |deny| if deny { RuleAction::Deny } else { RuleAction::Allow };
+    let action = |deny| {
+        if deny {
+            RuleAction::Deny
+        } else {
+            RuleAction::Allow
+        }
+    };
     let policies = (vec(rule(), 0..4), any::<bool>(), any::<bool>());
     let policies = policies.prop_map(move |(rules, inbound, outbound)| SecurityPolicies {
         rules,
@@ -76,7 +99,12 @@ fn vnic(card: u8) -> impl Strategy<Value = Vnic> {
     let limits = (option::of(limit()), option::of(limit()));
     let limits = limits.prop_map(|(inbound, outbound)| RateLimits { inbound, outbound });
     let flags = any::<(bool, bool, bool, bool)>();
-    let rest = (option::of(policies), limits, option::of(0..=4094u16), vec(prefix(), 0..3));
+    let rest = (
+        option::of(policies),
+        limits,
+        option::of(0..=4094u16),
+        vec(prefix(), 0..3),
+    );
     (flags, addresses(), addresses(), rest).prop_map(move |(flags, own, floating, rest)| {
         let (enabled, private, anti_spoofing, passive) = flags;
         let (has4, has6, gateway, second) = own;
@@ -113,7 +141,11 @@ fn vnic(card: u8) -> impl Strategy<Value = Vnic> {
             mac: format!("02:00:00:00:00:{card:02x}").parse().unwrap(),
             enabled,
             name: format!("tap{card}"),
-            interface_type: if private { InterfaceType::Private } else { InterfaceType::Public },
+            interface_type: if private {
+                InterfaceType::Private
+            } else {
+                InterfaceType::Public
+            },
             addresses: own,
             floating_ips,
             security_policies,
@@ -133,7 +165,11 @@ fn params() -> impl Strategy<Value = NetworkParams> {
     (1..=u32::MAX, cards, groups, vec(prefix(), 0..3)).prop_map(
         |(droplet_id, vnics, mut address_groups, known)| {
             address_groups.insert("known".to_owned(), known);
-            NetworkParams { droplet_id, vnics, address_groups }
+            NetworkParams {
+                droplet_id,
+                vnics,
+                address_groups,
+            }
         },
     )
 }
@@ -192,11 +228,14 @@ fn what_protobuf_leaves_out_is_the_default() {
     let mut proto = card();
     proto.vnics[0].security_policies = Some(v1::SecurityPolicies::default());
     let params = NetworkParams::try_from(&proto).unwrap();
-    assert_eq!(params.vnics[0].security_policies, Some(SecurityPolicies {
-        rules: Vec::new(),
-        default_inbound: RuleAction::Deny,
-        default_outbound: RuleAction::Deny,
-    }));
+    assert_eq!(
+        params.vnics[0].security_policies,
+        Some(SecurityPolicies {
+            rules: Vec::new(),
+            default_inbound: RuleAction::Deny,
+            default_outbound: RuleAction::Deny,
+        })
+    );
 }
 
 #[test]
@@ -206,43 +245,85 @@ fn what_cannot_be_is_refused_by_its_path() {
         change(&mut proto.vnics[0]);
         NetworkParams::try_from(&proto).unwrap_err().to_string()
     };
-    let address = |text: &str| v1::Address { ip_address: text.to_owned(), ..v1::Address::default() };
+    let address = |text: &str| v1::Address {
+        ip_address: text.to_owned(),
+        ..v1::Address::default()
+    };
     let cases: [(&dyn Fn(&mut v1::Vnic), &str); 8] = [
         (&|it| it.mac = "de:ad".to_owned(), "vnics[0].mac: "),
-        (&|it| it.interface_type = 0, "vnics[0].interface_type: must be public or private"),
-        (&|it| it.interface_type = 9, "vnics[0].interface_type: 9 is no word that is known here"),
-        (&|it| it.vlan = Some(1 << 16), "vnics[0].vlan: 65536 has more than 16 bits"),
+        (
+            &|it| it.interface_type = 0,
+            "vnics[0].interface_type: must be public or private",
+        ),
+        (
+            &|it| it.interface_type = 9,
+            "vnics[0].interface_type: 9 is no word that is known here",
+        ),
+        (
+            &|it| it.vlan = Some(1 << 16),
+            "vnics[0].vlan: 65536 has more than 16 bits",
+        ),
         (&|it| it.name = String::new(), "vnics[0].name: "),
         (
-            &|it| it.addresses = Some(v1::Addresses { ipv4: vec![address("::1")], ipv6: Vec::new() }),
+            &|it| {
+                it.addresses = Some(v1::Addresses {
+                    ipv4: vec![address("::1")],
+                    ipv6: Vec::new(),
+                })
+            },
             "vnics[0].addresses.ipv4[0].ip_address: ",
         ),
         (
-            &|it| it.addresses = Some(v1::Addresses { ipv4: Vec::new(), ipv6: vec![address("::1")] }),
+            &|it| {
+                it.addresses = Some(v1::Addresses {
+                    ipv4: Vec::new(),
+                    ipv6: vec![address("::1")],
+                })
+            },
             "vnics[0].addresses.ipv6[0].ip_address: ::1 is a loopback address",
         ),
         (
             &|it| {
-                let rule = v1::Rule { action: 7, direction: 1, ..v1::Rule::default() };
+                let rule = v1::Rule {
+                    action: 7,
+                    direction: 1,
+                    ..v1::Rule::default()
+                };
                 let rules = vec![rule];
-                it.security_policies = Some(v1::SecurityPolicies { rules, ..Default::default() });
+                it.security_policies = Some(v1::SecurityPolicies {
+                    rules,
+                    ..Default::default()
+                });
             },
             "vnics[0].security_policies.rules[0].action: 7 is no word that is known here",
         ),
     ];
     for (change, expected) in cases {
         let problem = refused(change);
-        assert!(problem.starts_with(expected), "{problem} in place of {expected}");
+        assert!(
+            problem.starts_with(expected),
+            "{problem} in place of {expected}"
+        );
     }
 }
 
 #[test]
 fn json_with_an_unknown_field_is_refused_by_its_path() {
-    let read = |text: &str| serde_json::from_str::<v1::AddRequest>(text).unwrap_err().to_string();
+    let read = |text: &str| {
+        serde_json::from_str::<v1::AddRequest>(text)
+            .unwrap_err()
+            .to_string()
+    };
     let inside = read(r#"{"params": {"droplet_id": 1, "vnics": [{"color": 1}]}}"#);
-    assert!(inside.starts_with("vnics[0].color: unknown field `color`"), "{inside}");
+    assert!(
+        inside.starts_with("vnics[0].color: unknown field `color`"),
+        "{inside}"
+    );
     let outside = read(r#"{"parameters": {}}"#);
-    assert!(outside.starts_with("unknown field `parameters`, expected one of `params`"), "{outside}");
+    assert!(
+        outside.starts_with("unknown field `parameters`, expected one of `params`"),
+        "{outside}"
+    );
 }
 
 #[test]
@@ -252,7 +333,13 @@ fn the_json_of_existing_control_planes_is_read_as_it_is() {
         [{"ip_address": "10.0.0.10", "masklen": 20, "gateway": "10.0.0.1"}]}}]}"#;
     let proto: v1::NetworkParams = serde_json::from_str(text).unwrap();
     assert_eq!(proto.vnics[0].enabled, Some(true));
-    assert_eq!(proto.vnics[0].addresses.as_ref().unwrap().ipv4[0].masklen, 20);
+    assert_eq!(
+        proto.vnics[0].addresses.as_ref().unwrap().ipv4[0].masklen,
+        20
+    );
     let back = serde_json::to_value(&proto).unwrap();
-    assert_eq!(back, serde_json::from_str::<serde_json::Value>(text).unwrap());
+    assert_eq!(
+        back,
+        serde_json::from_str::<serde_json::Value>(text).unwrap()
+    );
 }

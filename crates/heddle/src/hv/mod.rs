@@ -9,14 +9,12 @@ use std::io::{Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Subcommand, ValueEnum};
+use hvd::client::{CallError, Remote as Daemon, Target};
 use hvflow::params::NetworkParams;
 use rpc::hv::v1;
 use rpc::hv::v1::dry_run_request::Change as DryChange;
-use rpc::hv::v1::hypervisor_network_client::HypervisorNetworkClient;
-use tonic::transport::Channel;
-use tonic::{Code, Request, Status};
 use transport::{Remote, TlsArgs};
 
 /// Refused; nothing has changed.
@@ -38,7 +36,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", global = true)]
     server_name: Option<String>,
     /// Give up after this many seconds.
-    #[arg(short = 't', long, value_name = "SECONDS", default_value_t = 30, global = true)]
+    #[arg(
+        short = 't',
+        long,
+        value_name = "SECONDS",
+        default_value_t = 30,
+        global = true
+    )]
     timeout: u64,
     /// Print JSON.
     #[arg(long, global = true)]
@@ -167,48 +171,12 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
 
 /// The exit status that an error stands for, if it is not 1.
 fn status_of(error: &anyhow::Error) -> Option<u8> {
-    if error.downcast_ref::<Refused>().is_some() {
-        return Some(REFUSED);
-    }
-    if error.downcast_ref::<Away>().is_some() {
-        return Some(AWAY);
-    }
-    None
-}
-
-/// Refused, by the daemon or before it was asked.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refused(String);
-
-/// Somebody is away.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Away(String);
-
-/// A status as an error with the exit status that it stands for.
-fn failed(status: &Status) -> anyhow::Error {
-    let text = match status.message() {
-        "" => format!("{:?}", status.code()),
-        text => text.to_owned(),
-    };
-    match status.code() {
-        Code::InvalidArgument
-        | Code::AlreadyExists
-        | Code::NotFound
-        | Code::PermissionDenied
-        | Code::Unauthenticated
-        | Code::OutOfRange
-        | Code::FailedPrecondition => Refused(text).into(),
-        // What the client's own clock says.
-        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted => {
-            Away(text).into()
-        }
-        _ => anyhow::anyhow!(text),
+    match error.downcast_ref::<CallError>()? {
+        CallError::Refused { .. } => Some(REFUSED),
+        CallError::Away(_) => Some(AWAY),
+        CallError::Failed(_) => None,
     }
 }
-
-type Client = HypervisorNetworkClient<Channel>;
 
 async fn dispatch(args: Args) -> anyhow::Result<()> {
     let remote = args.daemon.unwrap_or_else(|| {
@@ -218,14 +186,18 @@ async fn dispatch(args: Args) -> anyhow::Result<()> {
     let limit = Duration::from_secs(args.timeout);
     // What is wrong with the input is said before anybody is called.
     let call = Call::of(args.command)?;
-    let target = hvd::client::Target::new(remote, args.server_name, &args.tls)?;
-    let channel = tokio::time::timeout(limit, target.connect()).await;
-    let channel = channel
-        .unwrap_or_else(|_| bail!("{}: no connection within {limit:?}", target.remote))
-        .map_err(|error| Away(format!("{error:#}; is heddle hvd running?")))?;
-    let client = HypervisorNetworkClient::new(channel).max_decoding_message_size(64 << 20);
-    let mut asker = Asker { client, limit, json: args.json };
-    asker.call(call).await
+    let target = Target::new(remote, args.server_name, &args.tls)?;
+    let daemon = Daemon::connect(&target, limit).await;
+    let daemon = daemon.map_err(|error| match error {
+        CallError::Away(text) => CallError::Away(format!("{text}; is heddle hvd running?")),
+        other => other,
+    })?;
+    Asker {
+        daemon,
+        json: args.json,
+    }
+    .call(call)
+    .await
 }
 
 /// A call that is ready to be made.
@@ -244,7 +216,11 @@ impl Call {
             Command::DryRun { change } => Self::DryRun(change.request()?),
             Command::Get { machine } => Self::Get(machine),
             Command::List => Self::List,
-            Command::Watch { machine, after, count } => {
+            Command::Watch {
+                machine,
+                after,
+                count,
+            } => {
                 let machine_id = machine.unwrap_or(0);
                 Self::Watch(v1::WatchRequest { machine_id, after }, count)
             }
@@ -255,7 +231,11 @@ impl Call {
 impl Change {
     fn request(self) -> anyhow::Result<DryChange> {
         Ok(match self {
-            Self::Add { from, interface_type, key } => DryChange::Add(v1::AddRequest {
+            Self::Add {
+                from,
+                interface_type,
+                key,
+            } => DryChange::Add(v1::AddRequest {
                 params: Some(from.params()?),
                 interface_type: name(interface_type),
                 idempotency_key: key.key,
@@ -264,18 +244,24 @@ impl Change {
                 params: Some(from.params()?),
                 idempotency_key: key.key,
             }),
-            Self::Remove { machine, if_exists, key } => DryChange::Remove(v1::RemoveRequest {
+            Self::Remove {
+                machine,
+                if_exists,
+                key,
+            } => DryChange::Remove(v1::RemoveRequest {
                 machine_id: machine,
                 allow_missing: if_exists,
                 idempotency_key: key.key,
             }),
-            Self::Disable { machine, interface_type, key } => {
-                DryChange::Disable(v1::DisableRequest {
-                    machine_id: machine,
-                    interface_type: name(interface_type),
-                    idempotency_key: key.key,
-                })
-            }
+            Self::Disable {
+                machine,
+                interface_type,
+                key,
+            } => DryChange::Disable(v1::DisableRequest {
+                machine_id: machine,
+                interface_type: name(interface_type),
+                idempotency_key: key.key,
+            }),
             Self::DisableAll { key } => DryChange::DisableAll(v1::DisableAllRequest {
                 idempotency_key: key.key,
             }),
@@ -290,18 +276,22 @@ impl From {
         let most = rpc::LONGEST_REQUEST as u64 + 1;
         let read = match self.file.as_str() {
             "-" => std::io::stdin().lock().take(most).read_to_end(&mut json),
-            path => std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut json)),
+            path => {
+                std::fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut json))
+            }
         };
         read.with_context(|| self.file.clone())?;
         let params = NetworkParams::from_json(&json);
-        let params = params.map_err(|error| Refused(format!("{}: {error}", self.file)))?;
+        let params = params.map_err(|error| CallError::Refused {
+            field: None,
+            text: format!("{}: {error}", self.file),
+        })?;
         Ok(v1::NetworkParams::from(&params))
     }
 }
 
 struct Asker {
-    client: Client,
-    limit: Duration,
+    daemon: Daemon,
     json: bool,
 }
 
@@ -309,63 +299,42 @@ impl Asker {
     async fn call(&mut self, call: Call) -> anyhow::Result<()> {
         match call {
             Call::Change(change) => self.change(change).await,
-            Call::DryRun(change) => self.dry_run(change).await,
-            Call::Get(machine_id) => {
-                let request = self.request(v1::GetRequest { machine_id });
-                let machine = self.client.get(request).await.map_err(|status| failed(&status))?;
-                output::machine(&machine.into_inner(), self.json)
+            Call::DryRun(change) => {
+                let answer = self.daemon.dry_run(change).await?;
+                output::dry_run(&answer, self.json)
             }
-            Call::List => self.list().await,
+            Call::Get(number) => output::machine(&self.daemon.get(number).await?, self.json),
+            Call::List => output::machines(&self.daemon.list().await?.0, self.json),
             Call::Watch(request, count) => self.watch(request, count).await,
         }
-    }
-
-    fn request<T>(&self, message: T) -> Request<T> {
-        let mut request = Request::new(message);
-        request.set_timeout(self.limit);
-        request
     }
 
     async fn change(&mut self, change: DryChange) -> anyhow::Result<()> {
         let subject = output::subject(&change);
         let answer = match change {
-            DryChange::Add(it) => self.client.add(self.request(it)).await,
-            DryChange::Replace(it) => self.client.replace(self.request(it)).await,
-            DryChange::Remove(it) => self.client.remove(self.request(it)).await,
-            DryChange::Disable(it) => self.client.disable(self.request(it)).await,
-            DryChange::DisableAll(it) => self.client.disable_all(self.request(it)).await,
+            DryChange::Add(it) => self.daemon.add(it).await?,
+            DryChange::Replace(it) => {
+                let params = NetworkParams::try_from(&it.params.unwrap_or_default())?;
+                self.daemon.replace(&params, &it.idempotency_key).await?
+            }
+            DryChange::Remove(it) => {
+                let (number, key) = (it.machine_id, &it.idempotency_key);
+                self.daemon.remove(number, it.allow_missing, key).await?
+            }
+            DryChange::Disable(it) => {
+                let (kind, key) = (&it.interface_type, &it.idempotency_key);
+                self.daemon.disable(Some(it.machine_id), kind, key).await?
+            }
+            DryChange::DisableAll(it) => self.daemon.disable(None, "", &it.idempotency_key).await?,
         };
-        let answer = answer.map_err(|status| failed(&status))?.into_inner();
         output::change(&subject, &answer, self.json)
     }
 
-    async fn dry_run(&mut self, change: DryChange) -> anyhow::Result<()> {
-        let request = self.request(v1::DryRunRequest { change: Some(change) });
-        let answer = self.client.dry_run(request).await.map_err(|status| failed(&status))?;
-        output::dry_run(&answer.into_inner(), self.json)
-    }
-
-    async fn list(&mut self) -> anyhow::Result<()> {
-        let mut machines = Vec::new();
-        let mut page_token = String::new();
-        loop {
-            let request = self.request(v1::ListRequest { page_size: 1000, page_token });
-            let page = self.client.list(request).await.map_err(|status| failed(&status))?;
-            let page = page.into_inner();
-            machines.extend(page.machines);
-            page_token = page.next_page_token;
-            if page_token.is_empty() {
-                return output::machines(&machines, self.json);
-            }
-        }
-    }
-
     async fn watch(&mut self, request: v1::WatchRequest, count: Option<u64>) -> anyhow::Result<()> {
-        let stream = self.client.watch(request).await.map_err(|status| failed(&status))?;
-        let mut stream = stream.into_inner();
+        let mut stream = self.daemon.watch(request.machine_id, request.after).await?;
         let mut seen = 0;
         while count != Some(seen)
-            && let Some(outcome) = stream.message().await.map_err(|status| failed(&status))?
+            && let Some(outcome) = stream.message().await.map_err(CallError::from)?
         {
             output::outcome(&outcome, self.json)?;
             std::io::stdout().flush()?;

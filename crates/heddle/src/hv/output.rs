@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
 use rpc::hv::v1;
 use rpc::hv::v1::dry_run_request::Change;
 use serde::Serialize;
@@ -28,7 +29,11 @@ pub(super) fn change(subject: &str, answer: &v1::Change, as_json: bool) -> anyho
     if as_json {
         return json(answer);
     }
-    let again = if answer.replayed { " (done before, under the same key)" } else { "" };
+    let again = if answer.replayed {
+        " (done before, under the same key)"
+    } else {
+        ""
+    };
     let mut out = std::io::stdout();
     writeln!(
         out,
@@ -79,19 +84,40 @@ pub(super) fn machines(machines: &[v1::Machine], as_json: bool) -> anyhow::Resul
     }
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(["MACHINE", "STATE", "FLOWS", "INTERFACE", "TYPE", "ADDRESSES"]);
+        .set_header([
+            "MACHINE",
+            "STATE",
+            "FLOWS",
+            "INTERFACE",
+            "TYPE",
+            "ADDRESSES",
+        ]);
     for machine in machines {
         let state = word(machine.state().as_str_name(), "MACHINE_STATE_");
-        let own = [machine.machine_id.to_string(), state, machine.flows.to_string()];
-        let vnics = machine.params.as_ref().map_or(&[][..], |params| &params.vnics);
+        let own = [
+            machine.machine_id.to_string(),
+            state,
+            machine.flows.to_string(),
+        ];
+        let vnics = machine
+            .params
+            .as_ref()
+            .map_or(&[][..], |params| &params.vnics);
         if vnics.is_empty() {
-            table.add_row(own.into_iter().chain(["-".to_owned(), "-".to_owned(), "-".to_owned()]));
+            table.add_row(
+                own.into_iter()
+                    .chain(["-".to_owned(), "-".to_owned(), "-".to_owned()]),
+            );
             continue;
         }
         for (place, vnic) in vnics.iter().enumerate() {
-            let own = if place == 0 { own.clone() } else { <[String; 3]>::default() };
+            let own = if place == 0 {
+                own.clone()
+            } else {
+                <[String; 3]>::default()
+            };
             let missing = machine.waiting.contains(&vnic.name);
             let name = format!("{}{}", vnic.name, if missing { " (not there)" } else { "" });
             let kind = word(vnic.interface_type().as_str_name(), "INTERFACE_TYPE_");
@@ -107,9 +133,15 @@ fn word(name: &str, prefix: &str) -> String {
 }
 
 fn addresses(vnic: &v1::Vnic) -> String {
-    let own = vnic.addresses.iter().flat_map(|it| it.ipv4.iter().chain(&it.ipv6));
+    let own = vnic
+        .addresses
+        .iter()
+        .flat_map(|it| it.ipv4.iter().chain(&it.ipv6));
     let own = own.map(|it| format!("{}/{}", it.ip_address, it.masklen));
-    let floating = vnic.floating_ips.iter().flat_map(|it| it.ipv4.iter().chain(&it.ipv6));
+    let floating = vnic
+        .floating_ips
+        .iter()
+        .flat_map(|it| it.ipv4.iter().chain(&it.ipv6));
     let floating = floating.map(|it| format!("{} (floating)", it.ip_address));
     own.chain(floating).collect::<Vec<_>>().join(", ")
 }
@@ -133,5 +165,8 @@ pub(super) fn outcome(outcome: &v1::Outcome, as_json: bool) -> anyhow::Result<()
     };
     let (by, why) = (said(", by ", &outcome.caller), said(": ", &outcome.error));
     let number = outcome.sequence;
-    Ok(writeln!(std::io::stdout(), "{number} {kind}{machine}{counts}{by}{why}")?)
+    Ok(writeln!(
+        std::io::stdout(),
+        "{number} {kind}{machine}{counts}{by}{why}"
+    )?)
 }

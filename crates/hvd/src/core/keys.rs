@@ -98,7 +98,14 @@ impl Keys {
         }
         self.by_time.insert((now, key.to_owned()));
         let request = request.to_owned();
-        self.by_key.insert(key.to_owned(), Remembered { request, time: now, answer });
+        self.by_key.insert(
+            key.to_owned(),
+            Remembered {
+                request,
+                time: now,
+                answer,
+            },
+        );
     }
 
     /// Those that must go before one more comes.
@@ -112,7 +119,11 @@ impl Keys {
 }
 
 pub(super) fn write(key: &str, document: Option<String>) -> Write {
-    Write { table: REQUESTS, key: key.to_owned(), document }
+    Write {
+        table: REQUESTS,
+        key: key.to_owned(),
+        document,
+    }
 }
 
 #[cfg(test)]
@@ -120,7 +131,10 @@ mod tests {
     use super::*;
 
     fn answer(sequence: u64) -> Answer {
-        Answer { sequence, ..Answer::default() }
+        Answer {
+            sequence,
+            ..Answer::default()
+        }
     }
 
     #[test]
@@ -131,7 +145,12 @@ mod tests {
         assert_eq!(keys.look("a", "add 1"), Ok(Some(answer(9))));
         let refusal = keys.look("a", "add 2").unwrap_err();
         assert_eq!(refusal.field.as_deref(), Some("idempotency_key"));
-        assert!(keys.look(&"x".repeat(129), "add 1").unwrap_err().text.contains("129"));
+        assert!(
+            keys.look(&"x".repeat(129), "add 1")
+                .unwrap_err()
+                .text
+                .contains("129")
+        );
     }
 
     #[test]
@@ -158,7 +177,10 @@ mod tests {
         assert_eq!(keys.look("1999", "r"), Ok(Some(answer(1999))));
         step(&mut keys, 2000, 2 * AGE);
         assert_eq!(keys.by_key.len(), 1);
-        let documents: Vec<_> = store.iter().map(|(k, d)| (k.as_str(), d.as_str())).collect();
+        let documents: Vec<_> = store
+            .iter()
+            .map(|(k, d)| (k.as_str(), d.as_str()))
+            .collect();
         let loaded = Keys::load(documents.into_iter()).unwrap();
         assert_eq!(loaded.look("2000", "r"), Ok(Some(answer(2000))));
     }

@@ -25,10 +25,22 @@ pub(super) fn waiting(ports: &Ports, params: &NetworkParams) -> Vec<String> {
 /// The first problem names the field; the text has all of them.
 pub(super) fn wrong(problems: &Problems) -> Refusal {
     let field = problems.iter().next().map(|problem| problem.path.clone());
-    let texts: Vec<String> = problems.iter().enumerate().map(|(place, problem)| {
-        if place == 0 { problem.message.clone() } else { problem.to_string() }
-    }).collect();
-    Refusal { reason: Reason::Invalid, field, text: texts.join("; ") }
+    let texts: Vec<String> = problems
+        .iter()
+        .enumerate()
+        .map(|(place, problem)| {
+            if place == 0 {
+                problem.message.clone()
+            } else {
+                problem.to_string()
+            }
+        })
+        .collect();
+    Refusal {
+        reason: Reason::Invalid,
+        field,
+        text: texts.join("; "),
+    }
 }
 
 /// The machine with interfaces added.
@@ -52,7 +64,11 @@ pub(super) fn added(
                     "{} is there with other parameters; replace the machine to change it",
                     vnic.name
                 );
-                return Err(Refusal::field(Reason::Exists, format!("vnics[{place}]"), text));
+                return Err(Refusal::field(
+                    Reason::Exists,
+                    format!("vnics[{place}]"),
+                    text,
+                ));
             }
             None => all.vnics.push(vnic.clone()),
         }

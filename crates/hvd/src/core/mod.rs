@@ -86,11 +86,19 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(reason: Reason, text: impl Into<String>) -> Self {
-        Self { reason, field: None, text: text.into() }
+        Self {
+            reason,
+            field: None,
+            text: text.into(),
+        }
     }
 
     fn field(reason: Reason, field: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { reason, field: Some(field.into()), text: text.into() }
+        Self {
+            reason,
+            field: Some(field.into()),
+            text: text.into(),
+        }
     }
 }
 
@@ -163,11 +171,12 @@ impl Core {
             outcomes: Outcomes::new(sequence),
         };
         for (key, document) in machines {
-            core.load_machine(key, document).map_err(|what| LoadError::Document {
-                table: MACHINES,
-                key: key.to_owned(),
-                what,
-            })?;
+            core.load_machine(key, document)
+                .map_err(|what| LoadError::Document {
+                    table: MACHINES,
+                    key: key.to_owned(),
+                    what,
+                })?;
         }
         core.keys = Keys::load(requests).map_err(|(key, what)| LoadError::Document {
             table: REQUESTS,
@@ -218,7 +227,11 @@ impl Core {
 
     /// Machines with numbers above `after`, in their order.
     pub fn views(&self, after: u32) -> impl Iterator<Item = View> {
-        let found = self.installed.as_ref().map(Installed::machines).unwrap_or_default();
+        let found = self
+            .installed
+            .as_ref()
+            .map(Installed::machines)
+            .unwrap_or_default();
         let numbers: BTreeSet<u32> = self.machines.keys().copied().chain(found).collect();
         numbers
             .into_iter()

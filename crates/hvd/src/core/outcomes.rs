@@ -111,7 +111,10 @@ impl Outcomes {
         if after < self.known_after || after > self.last {
             return Err(Lost(self.known_after));
         }
-        let past = self.remembered.iter().filter(|event| event.sequence > after);
+        let past = self
+            .remembered
+            .iter()
+            .filter(|event| event.sequence > after);
         Ok((past.cloned().collect(), self.readers.subscribe()))
     }
 }
@@ -158,6 +161,9 @@ mod tests {
             outcomes.push(event(number));
             assert_eq!(fast.recv().await.unwrap().machine, Some(number));
         }
-        assert_eq!(slow.recv().await.unwrap_err(), broadcast::error::RecvError::Lagged(1));
+        assert_eq!(
+            slow.recv().await.unwrap_err(),
+            broadcast::error::RecvError::Lagged(1)
+        );
     }
 }

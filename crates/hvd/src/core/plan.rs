@@ -96,7 +96,10 @@ impl Core {
                 (Kind::Disabled, None)
             }
         };
-        let mut commit = draft.transaction.commit(self.installed()?).map_err(|e| conflict(&e))?;
+        let mut commit = draft
+            .transaction
+            .commit(self.installed()?)
+            .map_err(|e| conflict(&e))?;
         let (add, delete) = commit.count();
         if let Request::Remove(number, _) = request {
             // Also what somebody else has installed meanwhile in the machine's name.
@@ -141,7 +144,10 @@ impl Core {
         // Without the switch nothing is known of its ports, and the cards would seem to wait for theirs.
         self.installed()?;
         let present = present(&self.ports, &params);
-        draft.transaction.set(&present).map_err(|problems| wrong(&problems))?;
+        draft
+            .transaction
+            .set(&present)
+            .map_err(|problems| wrong(&problems))?;
         draft.waiting.extend(waiting(&self.ports, &params));
         draft.machines.insert(number, Some(params));
         Ok(())
@@ -150,7 +156,11 @@ impl Core {
     /// A machine goes, with every flow that bears its number.
     fn take(&self, draft: &mut Draft<'_>, number: u32, allow_missing: bool) -> Result<(), Refusal> {
         if number == 0 {
-            return Err(Refusal::field(Reason::Invalid, "machine_id", "0 is no machine's number"));
+            return Err(Refusal::field(
+                Reason::Invalid,
+                "machine_id",
+                "0 is no machine's number",
+            ));
         }
         self.installed()?;
         if self.view(number).is_none() && !allow_missing {
@@ -189,7 +199,9 @@ impl Core {
                 Some(params) => document(params),
                 None => self.leaving.contains(&number).then(|| LEAVING.to_owned()),
             };
-            let after = params.as_ref().map_or_else(|| Some(LEAVING.to_owned()), document);
+            let after = params
+                .as_ref()
+                .map_or_else(|| Some(LEAVING.to_owned()), document);
             plan.undo.push(machine_write(number, before));
             plan.writes.push(machine_write(number, after));
         }
@@ -200,7 +212,9 @@ impl Core {
         }
         // What has left by now need not be remembered any longer.
         let left = self.leaving.iter().copied();
-        let left: Vec<u32> = left.filter(|number| !plan.machines.contains_key(number)).collect();
+        let left: Vec<u32> = left
+            .filter(|number| !plan.machines.contains_key(number))
+            .collect();
         plan.writes.extend(self.swept(left));
     }
 
@@ -229,9 +243,13 @@ impl Core {
             caller: plan.caller,
             error: String::new(),
         });
-        let answer = Answer { sequence, ..plan.answer };
+        let answer = Answer {
+            sequence,
+            ..plan.answer
+        };
         if let Some((key, request)) = plan.key {
-            self.keys.remember(&key, &request, plan.time, answer.clone());
+            self.keys
+                .remember(&key, &request, plan.time, answer.clone());
         }
         answer
     }
@@ -264,7 +282,11 @@ struct Draft<'a> {
 }
 
 fn no_machine(number: u32) -> Refusal {
-    Refusal::field(Reason::NotFound, "machine_id", format!("there is no machine {number}"))
+    Refusal::field(
+        Reason::NotFound,
+        "machine_id",
+        format!("there is no machine {number}"),
+    )
 }
 
 /// Why a transaction comes to nothing.
@@ -280,5 +302,9 @@ fn document(params: &NetworkParams) -> Option<String> {
 }
 
 fn machine_write(number: u32, document: Option<String>) -> Write {
-    Write { table: MACHINES, key: number.to_string(), document }
+    Write {
+        table: MACHINES,
+        key: number.to_string(),
+        document,
+    }
 }

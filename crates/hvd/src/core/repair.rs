@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use hvflow::{Commit, Installed, Ports, Transaction};
 
+use super::Core;
 use super::machine::present;
 use super::outcomes::{Event, Kind};
-use super::Core;
 use crate::store::Write;
 
 impl Core {
@@ -18,11 +18,11 @@ impl Core {
     }
 
     /// Ports have come, gone, or got other numbers. Gives the machines that this concerns.
-    pub fn ports_changed(&mut self, ports: Ports, name: &str) -> BTreeSet<u32> {
+    pub fn ports_changed(&mut self, ports: Ports, names: &BTreeSet<String>) -> BTreeSet<u32> {
         self.ports = ports;
-        let uplink = self.is_uplink(name);
+        let uplink = names.iter().any(|name| self.is_uplink(name));
         let concerned = self.machines.iter().filter(|(_, params)| {
-            uplink || params.vnics.iter().any(|vnic| vnic.name == name)
+            uplink || params.vnics.iter().any(|vnic| names.contains(&vnic.name))
         });
         concerned.map(|(number, _)| *number).collect()
     }
@@ -35,7 +35,9 @@ impl Core {
     }
 
     fn is_uplink(&self, name: &str) -> bool {
-        let mut uplinks = [&self.host.public, &self.host.private].into_iter().flatten();
+        let mut uplinks = [&self.host.public, &self.host.private]
+            .into_iter()
+            .flatten();
         uplinks.any(|uplink| uplink.port == name)
     }
 
@@ -57,7 +59,9 @@ impl Core {
                 None => {}
             }
         }
-        transaction.commit(installed).map_err(|error| error.to_string())
+        transaction
+            .commit(installed)
+            .map_err(|error| error.to_string())
     }
 
     /// A repair is in force.
@@ -67,7 +71,13 @@ impl Core {
         }
         let (added, deleted) = commit.count();
         let count = |count| u32::try_from(count).unwrap_or(u32::MAX);
-        self.happened(Kind::Repaired, machine, (count(added), count(deleted)), now, "");
+        self.happened(
+            Kind::Repaired,
+            machine,
+            (count(added), count(deleted)),
+            now,
+            "",
+        );
     }
 
     /// Something happened that nobody asked for.

@@ -27,8 +27,16 @@ impl World {
 
     fn host() -> Host {
         Host {
-            public: Some(Uplink { port: "eth0".to_owned(), vlan: 0, router_mac: None }),
-            private: Some(Uplink { port: "eth0".to_owned(), vlan: 7, router_mac: None }),
+            public: Some(Uplink {
+                port: "eth0".to_owned(),
+                vlan: 0,
+                router_mac: None,
+            }),
+            private: Some(Uplink {
+                port: "eth0".to_owned(),
+                vlan: 7,
+                router_mac: None,
+            }),
             ..Host::default()
         }
     }
@@ -40,7 +48,10 @@ impl World {
     /// A daemon that has just begun, and has made the switch agree.
     fn start(&mut self) -> (Core, usize) {
         let of = |table: &'static str| {
-            let documents = self.documents.iter().filter(move |((at, _), _)| *at == table);
+            let documents = self
+                .documents
+                .iter()
+                .filter(move |((at, _), _)| *at == table);
             documents.map(|((_, key), document)| (key.as_str(), document.as_str()))
         };
         let mut core = Core::load(Self::host(), of(MACHINES), of(REQUESTS), 0).unwrap();
@@ -75,8 +86,11 @@ impl World {
     }
 
     fn flows(&self) -> Vec<String> {
-        let mut flows: Vec<String> =
-            self.installed.flows(Selection::All).map(Flow::to_string).collect();
+        let mut flows: Vec<String> = self
+            .installed
+            .flows(Selection::All)
+            .map(Flow::to_string)
+            .collect();
         flows.sort();
         flows
     }
@@ -141,21 +155,44 @@ fn a_refused_request_leaves_everything_and_names_the_field() {
     world.change(&mut core, &Request::Add(one(), None)).unwrap();
     let before = (world.flows(), world.documents.clone());
     let other = params(1, "tap1", "192.0.2.9", "public");
-    let refusal = world.change(&mut core, &Request::Add(other, None)).unwrap_err();
-    assert_eq!((refusal.reason, refusal.field.as_deref()), (Reason::Exists, Some("vnics[0]")));
+    let refusal = world
+        .change(&mut core, &Request::Add(other, None))
+        .unwrap_err();
+    assert_eq!(
+        (refusal.reason, refusal.field.as_deref()),
+        (Reason::Exists, Some("vnics[0]"))
+    );
     let same_address = params(2, "tap2", "192.0.2.1", "public");
-    let refusal = world.change(&mut core, &Request::Add(same_address, None)).unwrap_err();
-    assert_eq!((refusal.reason, refusal.field.as_deref()), (Reason::Exists, Some("vnics")));
-    assert!(refusal.text.contains("machine 2") && refusal.text.contains("machine 1"), "{refusal:?}");
+    let refusal = world
+        .change(&mut core, &Request::Add(same_address, None))
+        .unwrap_err();
+    assert_eq!(
+        (refusal.reason, refusal.field.as_deref()),
+        (Reason::Exists, Some("vnics"))
+    );
+    assert!(
+        refusal.text.contains("machine 2") && refusal.text.contains("machine 1"),
+        "{refusal:?}"
+    );
     let mut bad = one();
     bad.vnics[0].addresses.ipv4[0].masklen = 33;
     let refusal = world.change(&mut core, &Request::Replace(bad)).unwrap_err();
-    assert_eq!(refusal.field.as_deref(), Some("vnics[0].addresses.ipv4[0].masklen"));
-    let refusal = world.change(&mut core, &Request::Remove(9, false)).unwrap_err();
-    assert_eq!((refusal.reason, refusal.field.as_deref()), (Reason::NotFound, Some("machine_id")));
+    assert_eq!(
+        refusal.field.as_deref(),
+        Some("vnics[0].addresses.ipv4[0].masklen")
+    );
+    let refusal = world
+        .change(&mut core, &Request::Remove(9, false))
+        .unwrap_err();
+    assert_eq!(
+        (refusal.reason, refusal.field.as_deref()),
+        (Reason::NotFound, Some("machine_id"))
+    );
     assert_eq!((world.flows(), world.documents.clone()), before);
     core.disconnected();
-    let refusal = world.change(&mut core, &Request::Remove(1, false)).unwrap_err();
+    let refusal = world
+        .change(&mut core, &Request::Remove(1, false))
+        .unwrap_err();
     assert_eq!(refusal.reason, Reason::Unavailable);
 }
 
@@ -176,9 +213,16 @@ fn a_machine_whose_parameters_were_lost_is_found_and_left_alone() {
     assert_eq!(world.flows(), before);
     world.documents.clear();
     let (mut core, _) = world.start();
-    world.change(&mut core, &Request::Disable(1, Some(InterfaceType::Private))).unwrap();
+    world
+        .change(
+            &mut core,
+            &Request::Disable(1, Some(InterfaceType::Private)),
+        )
+        .unwrap();
     assert_eq!(world.flows(), before);
-    world.change(&mut core, &Request::Disable(1, Some(InterfaceType::Public))).unwrap();
+    world
+        .change(&mut core, &Request::Disable(1, Some(InterfaceType::Public)))
+        .unwrap();
     assert!(world.flows().len() < before.len());
     assert!(core.view(1).is_none());
 }
@@ -194,7 +238,8 @@ fn cards_wait_for_their_ports() {
     assert_eq!(world.flows(), before);
     assert!(core.cares_for("tap5") && core.cares_for("eth0") && !core.cares_for("tap6"));
     world.ports.push(("tap5", 20));
-    let numbers = core.ports_changed(world.ports(), "tap5");
+    let late = BTreeSet::from(["tap5".to_owned()]);
+    let numbers = core.ports_changed(world.ports(), &late);
     assert_eq!(numbers, BTreeSet::from([5]));
     let commit = core.repair(&numbers).unwrap();
     world.installed.apply(&commit);
@@ -204,10 +249,14 @@ fn cards_wait_for_their_ports() {
     // It comes back with another number, as machines do that are started again.
     world.ports.pop();
     world.ports.push(("tap5", 21));
-    let commit = core.repair(&core.ports_changed(world.ports(), "tap5")).unwrap();
+    let numbers = core.ports_changed(world.ports(), &late);
+    let commit = core.repair(&numbers).unwrap();
     world.installed.apply(&commit);
     let flows = world.flows();
-    assert!(!flows.iter().any(|flow| flow.contains("in_port=20")), "{flows:?}");
+    assert!(
+        !flows.iter().any(|flow| flow.contains("in_port=20")),
+        "{flows:?}"
+    );
     assert!(flows.iter().any(|flow| flow.contains("in_port=21")));
 }
 
@@ -216,15 +265,22 @@ fn interfaces_of_one_type_are_added_and_disabled() {
     let mut world = World::new();
     let (mut core, _) = world.start();
     let mut both = one();
-    both.vnics.extend(params(1, "tap2", "10.0.0.1", "private").vnics);
+    both.vnics
+        .extend(params(1, "tap2", "10.0.0.1", "private").vnics);
     both.vnics[1].mac = "02:00:00:00:01:01".parse().unwrap();
     let public = Some(InterfaceType::Public);
-    world.change(&mut core, &Request::Add(both.clone(), public)).unwrap();
+    world
+        .change(&mut core, &Request::Add(both.clone(), public))
+        .unwrap();
     assert_eq!(core.view(1).unwrap().params, Some(one()));
-    world.change(&mut core, &Request::Add(both.clone(), None)).unwrap();
+    world
+        .change(&mut core, &Request::Add(both.clone(), None))
+        .unwrap();
     assert_eq!(core.view(1).unwrap().params, Some(both.clone()));
     let all = world.flows();
-    world.change(&mut core, &Request::Disable(1, public)).unwrap();
+    world
+        .change(&mut core, &Request::Disable(1, public))
+        .unwrap();
     let view = core.view(1).unwrap();
     assert!(!view.params.as_ref().unwrap().vnics[0].enabled);
     assert!(view.params.as_ref().unwrap().vnics[1].enabled);
@@ -238,15 +294,22 @@ fn interfaces_of_one_type_are_added_and_disabled() {
 #[test]
 fn flows_of_others_and_of_unknown_versions_stay() {
     let mut world = World::new();
-    let foreign: Flow = "cookie=0x5,table=7,priority=3,ip actions=drop".parse().unwrap();
-    let future: Flow = "cookie=0x2800000000100000,table=7,priority=4,ip actions=drop".parse().unwrap();
+    let foreign: Flow = "cookie=0x5,table=7,priority=3,ip actions=drop"
+        .parse()
+        .unwrap();
+    let future: Flow = "cookie=0x2800000000100000,table=7,priority=4,ip actions=drop"
+        .parse()
+        .unwrap();
     world.installed = Installed::new([foreign.clone(), future.clone()], []);
     let (mut core, _) = world.start();
     world.change(&mut core, &Request::Add(one(), None)).unwrap();
     world.change(&mut core, &Request::DisableAll).unwrap();
     let answer = world.change(&mut core, &Request::Remove(1, false)).unwrap();
     assert_eq!(answer.deleted, 0);
-    assert_eq!(world.installed.cookie_of(&foreign.key), Some(foreign.cookie));
+    assert_eq!(
+        world.installed.cookie_of(&foreign.key),
+        Some(foreign.cookie)
+    );
     assert_eq!(world.installed.cookie_of(&future.key), Some(future.cookie));
 }
 
@@ -259,7 +322,9 @@ fn a_removal_also_tells_the_switch_what_the_daemon_has_not_seen() {
     let Ok(Decision::Do(plan)) = core.plan(&Request::Remove(1, true), &asked) else {
         panic!("a machine that may be missing can be removed")
     };
-    let Some(Mod::Flow(last)) = plan.commit.bundle.last() else { panic!("a deletion") };
+    let Some(Mod::Flow(last)) = plan.commit.bundle.last() else {
+        panic!("a deletion")
+    };
     let (value, mask) = Selection::Machine(1).value_and_mask();
     assert_eq!((last.flow.cookie, last.cookie_mask), (value, mask));
 }
@@ -269,7 +334,11 @@ fn a_key_is_carried_out_once_and_outlives_a_restart() {
     let mut world = World::new();
     let (mut core, _) = world.start();
     let key = Some(("k".to_owned(), "add 1".to_owned()));
-    let asked = Asked { caller: "me".to_owned(), key, now: 5 };
+    let asked = Asked {
+        caller: "me".to_owned(),
+        key,
+        now: 5,
+    };
     let Ok(Decision::Do(plan)) = core.plan(&Request::Add(one(), None), &asked) else {
         panic!("it is new")
     };
@@ -290,8 +359,12 @@ fn request() -> impl Strategy<Value = Request> {
     let machine = (1..4u32, 1..4u8, 1..4u8, any::<bool>(), any::<bool>());
     let machine = machine.prop_map(|(number, tap, address, private, enabled)| {
         let kind = if private { "private" } else { "public" };
-        let mut params =
-            params(number, &format!("tap{tap}"), &format!("192.0.2.{address}"), kind);
+        let mut params = params(
+            number,
+            &format!("tap{tap}"),
+            &format!("192.0.2.{address}"),
+            kind,
+        );
         params.vnics[0].enabled = enabled;
         params
     });

@@ -67,8 +67,15 @@ pub fn router(service: &str, methods: Arc<dyn Methods>, openapi: Value) -> Route
 /// The answer to what is no route, in the form of the request.
 pub async fn not_there(request: Request) -> Response {
     let grpc = is_grpc(request.headers());
-    let text = format!("{}: there is no such method; see /v1/openapi.json", request.uri().path());
-    let code = if grpc { Code::Unimplemented } else { Code::NotFound };
+    let text = format!(
+        "{}: there is no such method; see /v1/openapi.json",
+        request.uri().path()
+    );
+    let code = if grpc {
+        Code::Unimplemented
+    } else {
+        Code::NotFound
+    };
     answer(Status::new(code, text), grpc)
 }
 
@@ -98,7 +105,9 @@ async fn call(
     let path = request.extract_parts::<RawPathParams>().await;
     let path = path.map_err(|error| bad(error.to_string()))?;
     let path: Vec<String> = path.iter().map(|(_, value)| value.to_owned()).collect();
-    let query = request.extract_parts::<Query<BTreeMap<String, String>>>().await;
+    let query = request
+        .extract_parts::<Query<BTreeMap<String, String>>>()
+        .await;
     let Query(query) = query.map_err(|error| bad(error.to_string()))?;
     let (parts, body) = request.into_parts();
     let body = match route.body {
@@ -121,7 +130,10 @@ async fn call(
 /// The body as JSON; nothing if it is empty.
 async fn read(body: Body) -> Result<Option<Value>, Response> {
     let bytes = to_bytes(body, rpc::LONGEST_REQUEST).await.map_err(|_| {
-        let text = format!("the body cannot be read, or is longer than {} bytes", rpc::LONGEST_REQUEST);
+        let text = format!(
+            "the body cannot be read, or is longer than {} bytes",
+            rpc::LONGEST_REQUEST
+        );
         let body = refusal::json(&Status::out_of_range(text));
         (StatusCode::PAYLOAD_TOO_LARGE, Json(body)).into_response()
     })?;
@@ -130,7 +142,9 @@ async fn read(body: Body) -> Result<Option<Value>, Response> {
     }
     let value = serde_json::from_slice(&bytes);
     value.map(Some).map_err(|error| {
-        refusal::rest(&Status::invalid_argument(format!("the body is not JSON: {error}")))
+        refusal::rest(&Status::invalid_argument(format!(
+            "the body is not JSON: {error}"
+        )))
     })
 }
 
@@ -146,7 +160,9 @@ fn lines(stream: Pin<Box<dyn Stream<Item = Result<Value, Status>> + Send>>) -> R
 
 /// A refusal that names the field with which its text begins, or which it says is not known.
 fn named(text: &str) -> Status {
-    let unknown = text.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    let unknown = text
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split('`').next());
     let first = text.split_once(": ").map(|(field, _)| field);
     let is_path = |field: &&str| {
         let good = |letter: char| letter.is_ascii_alphanumeric() || "_.[]".contains(letter);

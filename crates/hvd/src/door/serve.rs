@@ -22,8 +22,8 @@ use transport::tls::Options;
 use transport::{Connection, Listener, Remote, Tls, TlsArgs};
 
 use super::callers::{Access, Caller, Rights};
-use super::refusal::{answer, is_grpc};
 use super::deadline;
+use super::refusal::{answer, is_grpc};
 
 /// How many connections there are at most.
 const CONNECTIONS: usize = 1024;
@@ -94,7 +94,10 @@ impl Door {
             protocols: vec![b"h2", b"http/1.1"],
             ..args.tls.options()?
         });
-        if remotes.iter().any(|remote| matches!(remote, Remote::PassiveSsl(..))) {
+        if remotes
+            .iter()
+            .any(|remote| matches!(remote, Remote::PassiveSsl(..)))
+        {
             tls.check().context("pssl:")?;
         }
         let mut listeners = Vec::new();
@@ -102,7 +105,11 @@ impl Door {
             let listener = Listener::bind(remote, &tls).await;
             listeners.push(listener.with_context(|| format!("cannot listen at {remote}"))?);
         }
-        Ok(Self { access, tls, listeners })
+        Ok(Self {
+            access,
+            tls,
+            listeners,
+        })
     }
 
     /// Where it is open.
@@ -290,17 +297,34 @@ mod tests {
         assert_eq!(verdict("punix:/run/x", false, &[]), Ok(()));
         assert_eq!(verdict("ptcp:1:127.0.0.1", false, &[]), Ok(()));
         assert_eq!(verdict("ptcp:1:[::1]", false, &[]), Ok(()));
-        for open in ["ptcp:1", "ptcp:1:0.0.0.0", "ptcp:1:192.0.2.1", "ptcp:1:localhost.example"] {
-            assert!(verdict(open, false, &[]).unwrap_err().contains("--insecure-listen"));
+        for open in [
+            "ptcp:1",
+            "ptcp:1:0.0.0.0",
+            "ptcp:1:192.0.2.1",
+            "ptcp:1:localhost.example",
+        ] {
+            assert!(
+                verdict(open, false, &[])
+                    .unwrap_err()
+                    .contains("--insecure-listen")
+            );
             assert_eq!(verdict(open, true, &[]), Ok(()));
         }
     }
 
     #[test]
     fn with_certificates_somebody_must_be_named() {
-        assert!(verdict("pssl:1", false, &[]).unwrap_err().contains("--allow-client"));
+        assert!(
+            verdict("pssl:1", false, &[])
+                .unwrap_err()
+                .contains("--allow-client")
+        );
         assert!(verdict("pssl:1", true, &[]).is_err());
         assert_eq!(verdict("pssl:1", false, &["region"]), Ok(()));
-        assert!(verdict("ssl:h:1", false, &["region"]).unwrap_err().contains("connect to"));
+        assert!(
+            verdict("ssl:h:1", false, &["region"])
+                .unwrap_err()
+                .contains("connect to")
+        );
     }
 }

@@ -25,13 +25,20 @@ pub(super) fn key<Q: Message>(
     digest.update(method);
     digest.update([0]);
     digest.update(message.encode_to_vec());
-    let digest: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     Some((given, digest))
 }
 
 pub(super) fn add(request: &v1::AddRequest) -> Result<Request, Status> {
     let params = params(request.params.as_ref())?;
-    Ok(Request::Add(params, interface_type(&request.interface_type)?))
+    Ok(Request::Add(
+        params,
+        interface_type(&request.interface_type)?,
+    ))
 }
 
 pub(super) fn replace(request: &v1::ReplaceRequest) -> Result<Request, Status> {
@@ -43,7 +50,10 @@ pub(super) fn remove(request: &v1::RemoveRequest) -> Result<Request, Status> {
 }
 
 pub(super) fn disable(request: &v1::DisableRequest) -> Result<Request, Status> {
-    Ok(Request::Disable(request.machine_id, interface_type(&request.interface_type)?))
+    Ok(Request::Disable(
+        request.machine_id,
+        interface_type(&request.interface_type)?,
+    ))
 }
 
 pub(super) fn disable_all(_: &v1::DisableAllRequest) -> Result<Request, Status> {
@@ -66,7 +76,11 @@ pub(super) fn dry_run(request: &v1::DryRunRequest) -> Result<Request, Status> {
 
 fn params(given: Option<&v1::NetworkParams>) -> Result<NetworkParams, Status> {
     let given = given.ok_or_else(|| {
-        refused(Code::InvalidArgument, "params", "must be there: the network parameters of the machine")
+        refused(
+            Code::InvalidArgument,
+            "params",
+            "must be there: the network parameters of the machine",
+        )
     })?;
     NetworkParams::try_from(given).map_err(|problems| {
         let first = problems.iter().next();
@@ -81,7 +95,9 @@ fn interface_type(text: &str) -> Result<Option<InterfaceType>, Status> {
     if text.is_empty() {
         return Ok(None);
     }
-    let found = InterfaceType::ALL.into_iter().find(|known| known.name() == text);
+    let found = InterfaceType::ALL
+        .into_iter()
+        .find(|known| known.name() == text);
     found.map(Some).ok_or_else(|| {
         let reason = format!("{text:?} is no type; there are public and private");
         refused(Code::InvalidArgument, "interface_type", &reason)
@@ -93,7 +109,11 @@ pub(super) fn page_token(text: &str) -> Result<u32, Status> {
         return Ok(0);
     }
     text.parse().map_err(|_| {
-        refused(Code::InvalidArgument, "page_token", "is not what a page before said")
+        refused(
+            Code::InvalidArgument,
+            "page_token",
+            "is not what a page before said",
+        )
     })
 }
 
@@ -154,7 +174,9 @@ pub(super) fn machine(view: View) -> v1::Machine {
         machine_id: view.machine,
         params: view.params.as_ref().map(v1::NetworkParams::from),
         state: state.into(),
-        flows: view.flows.map_or(0, |flows| u32::try_from(flows).unwrap_or(u32::MAX)),
+        flows: view
+            .flows
+            .map_or(0, |flows| u32::try_from(flows).unwrap_or(u32::MAX)),
         waiting: view.waiting,
         cookie: selection(view.machine).to_string(),
     }

@@ -39,9 +39,29 @@ struct Flags {
     door: DoorArgs,
 }
 
+/// The engine of one that was stopped holds its store until its last caller is gone.
+async fn started(folder: &Path, settings: &Settings) -> Hypervisor {
+    let start = tokio::time::Instant::now();
+    loop {
+        match Hypervisor::start(&folder.join("hvd.db"), settings.clone()) {
+            Ok(hypervisor) => return hypervisor,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "{error:#}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 fn host() -> Host {
-    let uplink = |vlan| Uplink { port: "p1".to_owned(), vlan, router_mac: None };
-    Host { public: Some(uplink(0)), private: Some(uplink(7)), ..Host::default() }
+    let uplink = |vlan| Uplink {
+        port: "p1".to_owned(),
+        vlan,
+        router_mac: None,
+    };
+    Host {
+        public: Some(uplink(0)),
+        private: Some(uplink(7)),
+        ..Host::default()
+    }
 }
 
 impl Daemon {
@@ -51,19 +71,30 @@ impl Daemon {
         let socket = folder.join("hvd.sock");
         let listen = format!("--listen=punix:{}", socket.display());
         let flags = ["test", &listen].into_iter().chain(flags.iter().copied());
-        let door = Door::open(&Flags::parse_from(flags).door, Remote::PassiveUnix(socket));
+        let flags = Flags::parse_from(flags).door;
+        let door = Door::open(&flags, Remote::PassiveUnix(socket));
         let door = door.await.unwrap();
         let settings = Settings {
             bridge: Remote::Unix(management),
             host: host(),
             audit: Duration::from_secs(3600),
         };
-        let hypervisor = Hypervisor::start(&folder.join("hvd.db"), settings).unwrap();
+        let hypervisor = started(folder, &settings).await;
         let (end, ended) = watch::channel(false);
         let router = service::router(hypervisor.clone(), ended.clone());
-        let ports = door.opened().iter().filter_map(|opened| opened.port).collect();
+        let ports = door
+            .opened()
+            .iter()
+            .filter_map(|opened| opened.port)
+            .collect();
         let serving = tokio::spawn(door.serve(router, ended));
-        Self { hypervisor, folder: folder.to_owned(), ports, end, serving }
+        Self {
+            hypervisor,
+            folder: folder.to_owned(),
+            ports,
+            end,
+            serving,
+        }
     }
 
     /// Starts one and waits until it has read the switch.
@@ -77,13 +108,21 @@ impl Daemon {
     pub(crate) async fn health(&self, healthy: bool) {
         let mut health = self.hypervisor.health();
         let change = health.wait_for(|is| *is == healthy);
-        drop(tokio::time::timeout(PATIENCE, change).await.unwrap().unwrap());
+        drop(
+            tokio::time::timeout(PATIENCE, change)
+                .await
+                .unwrap()
+                .unwrap(),
+        );
     }
 
     /// Ends it as a signal would.
     pub(crate) async fn stop(self) {
         self.end.send_replace(true);
-        tokio::time::timeout(PATIENCE, self.serving).await.unwrap().unwrap();
+        tokio::time::timeout(PATIENCE, self.serving)
+            .await
+            .unwrap()
+            .unwrap();
     }
 
     /// A client at the unix socket.
@@ -95,7 +134,9 @@ impl Daemon {
 
     pub(crate) fn channel(&self) -> Channel {
         let remote = Remote::Unix(self.folder.join("hvd.sock"));
-        Target::new(remote, None, &TlsArgs::default()).unwrap().lazy()
+        Target::new(remote, None, &TlsArgs::default())
+            .unwrap()
+            .lazy()
     }
 }
 
@@ -122,7 +163,10 @@ pub(crate) fn params(number: u32, name: &str, address: &str) -> v1::NetworkParam
 }
 
 pub(crate) fn add(params: v1::NetworkParams) -> v1::AddRequest {
-    v1::AddRequest { params: Some(params), ..v1::AddRequest::default() }
+    v1::AddRequest {
+        params: Some(params),
+        ..v1::AddRequest::default()
+    }
 }
 
 /// A folder with an authority and what it has issued.
@@ -139,7 +183,11 @@ impl Pki {
         ca.distinguished_name.push(DnType::CommonName, "authority");
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("ca.pem"), ca.self_signed(&key).unwrap().pem()).unwrap();
+        std::fs::write(
+            dir.path().join("ca.pem"),
+            ca.self_signed(&key).unwrap().pem(),
+        )
+        .unwrap();
         Self { dir, ca, key }
     }
 
@@ -162,8 +210,14 @@ impl Pki {
     /// The flags with the certificate of a name.
     pub(crate) fn flags(&self, name: &str) -> Vec<String> {
         vec![
-            format!("--private-key={}", self.file(&format!("{name}-key.pem")).display()),
-            format!("--certificate={}", self.file(&format!("{name}.pem")).display()),
+            format!(
+                "--private-key={}",
+                self.file(&format!("{name}-key.pem")).display()
+            ),
+            format!(
+                "--certificate={}",
+                self.file(&format!("{name}.pem")).display()
+            ),
             format!("--ca-cert={}", self.file("ca.pem").display()),
         ]
     }

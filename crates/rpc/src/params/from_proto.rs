@@ -40,13 +40,11 @@ impl Display for Path<'_> {
 }
 
 /// Each element with its path.
-fn each<T, U>(
-    list: &[T],
-    at: Path<'_>,
-    of: impl Fn(&T, Path<'_>) -> Result<U>,
-) -> Result<Vec<U>> {
+fn each<T, U>(list: &[T], at: Path<'_>, of: impl Fn(&T, Path<'_>) -> Result<U>) -> Result<Vec<U>> {
     let elements = list.iter().enumerate();
-    elements.map(|(index, element)| of(element, Path::Index(&at, index))).collect()
+    elements
+        .map(|(index, element)| of(element, Path::Index(&at, index)))
+        .collect()
 }
 
 fn text<T: FromStr<Err: Display>>(text: &str, at: Path<'_>) -> Result<T> {
@@ -64,7 +62,8 @@ fn optional<T: FromStr<Err: Display>>(given: Option<&str>, at: Path<'_>) -> Resu
 
 /// A word of an enumeration. One that is not known is refused: what it would mean is not known either.
 fn word<T: TryFrom<i32>>(number: i32, at: Path<'_>) -> Result<T> {
-    T::try_from(number).or_else(|_| at.wrong(format_args!("{number} is no word that is known here")))
+    T::try_from(number)
+        .or_else(|_| at.wrong(format_args!("{number} is no word that is known here")))
 }
 
 /// A number that protobuf has no type of the size for.
@@ -110,7 +109,10 @@ fn vnic(from: &v1::Vnic, at: Path<'_>) -> Result<Vnic> {
             .map(|policies| security_policies(policies, field("security_policies")))
             .transpose()?,
         anti_spoofing: from.anti_spoofing.unwrap_or(true),
-        vlan: from.vlan.map(|vlan| small(vlan, field("vlan"))).transpose()?,
+        vlan: from
+            .vlan
+            .map(|vlan| small(vlan, field("vlan")))
+            .transpose()?,
         peer_networks: texts(&from.peer_networks, field("peer_networks"))?,
         rate_limits: rate_limits(from.rate_limits.as_ref()),
         passive: from.passive,
@@ -162,7 +164,10 @@ fn floating_ips(from: Option<&v1::FloatingIps>, at: Path<'_>) -> Result<Floating
 }
 
 fn fixed<T: FromStr<Err: Display>>(from: &v1::FloatingIp, at: Path<'_>) -> Result<Option<T>> {
-    optional(from.fixed_address.as_deref(), Path::Field(&at, "fixed_address"))
+    optional(
+        from.fixed_address.as_deref(),
+        Path::Field(&at, "fixed_address"),
+    )
 }
 
 fn security_policies(from: &v1::SecurityPolicies, at: Path<'_>) -> Result<SecurityPolicies> {
@@ -211,7 +216,10 @@ fn rule(from: &v1::Rule, at: Path<'_>) -> Result<Rule> {
                 last: small(range.last, Path::Field(&at, "last"))?,
             })
         })?,
-        icmp: from.icmp.map(|icmp| icmp_type(icmp, field("icmp"))).transpose()?,
+        icmp: from
+            .icmp
+            .map(|icmp| icmp_type(icmp, field("icmp")))
+            .transpose()?,
         remote: texts(&from.remote, field("remote"))?,
         remote_groups: from.remote_groups.clone(),
     })
@@ -220,7 +228,10 @@ fn rule(from: &v1::Rule, at: Path<'_>) -> Result<Rule> {
 fn icmp_type(from: v1::IcmpType, at: Path<'_>) -> Result<IcmpType> {
     Ok(IcmpType {
         kind: small(from.r#type, Path::Field(&at, "type"))?,
-        code: from.code.map(|code| small(code, Path::Field(&at, "code"))).transpose()?,
+        code: from
+            .code
+            .map(|code| small(code, Path::Field(&at, "code")))
+            .transpose()?,
     })
 }
 

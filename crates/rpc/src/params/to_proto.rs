@@ -8,12 +8,16 @@ use hvflow::params::{
 use crate::hv::v1;
 
 pub(super) fn params(from: &NetworkParams) -> v1::NetworkParams {
-    let group = |members: &Vec<Prefix>| v1::AddressGroup { members: texts(members) };
+    let group = |members: &Vec<Prefix>| v1::AddressGroup {
+        members: texts(members),
+    };
     let groups = from.address_groups.iter();
     v1::NetworkParams {
         droplet_id: from.droplet_id,
         vnics: from.vnics.iter().map(vnic).collect(),
-        address_groups: groups.map(|(name, members)| (name.clone(), group(members))).collect(),
+        address_groups: groups
+            .map(|(name, members)| (name.clone(), group(members)))
+            .collect(),
     }
 }
 
@@ -57,8 +61,12 @@ fn addresses(from: &Addresses) -> v1::Addresses {
     let ipv4 = from.ipv4.iter();
     let ipv6 = from.ipv6.iter();
     v1::Addresses {
-        ipv4: ipv4.map(|it| address(it.ip_address, it.masklen, it.gateway)).collect(),
-        ipv6: ipv6.map(|it| address(it.ip_address, it.masklen, it.gateway)).collect(),
+        ipv4: ipv4
+            .map(|it| address(it.ip_address, it.masklen, it.gateway))
+            .collect(),
+        ipv6: ipv6
+            .map(|it| address(it.ip_address, it.masklen, it.gateway))
+            .collect(),
     }
 }
 
@@ -74,8 +82,12 @@ fn floating_ips(from: &FloatingIps) -> v1::FloatingIps {
     let ipv4 = from.ipv4.iter();
     let ipv6 = from.ipv6.iter();
     v1::FloatingIps {
-        ipv4: ipv4.map(|it| floating(it.ip_address, it.fixed_address, it.outbound)).collect(),
-        ipv6: ipv6.map(|it| floating(it.ip_address, it.fixed_address, it.outbound)).collect(),
+        ipv4: ipv4
+            .map(|it| floating(it.ip_address, it.fixed_address, it.outbound))
+            .collect(),
+        ipv6: ipv6
+            .map(|it| floating(it.ip_address, it.fixed_address, it.outbound))
+            .collect(),
     }
 }
 

@@ -1,4 +1,7 @@
-//! The way in from the other side: a channel over a unix socket, TCP or TLS.
+//! The way in from the other side: a channel over a unix socket, TCP or TLS ([`Target`]), and the daemon behind it
+//! ([`Remote`]).
+
+mod remote;
 
 use std::time::Duration;
 
@@ -8,7 +11,9 @@ use tokio::io::join;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 use transport::tls::Options;
-use transport::{Connection, Remote, Tls, TlsArgs};
+use transport::{Connection, Tls, TlsArgs};
+
+pub use remote::{CallError, Machines, Remote, Result as CallResult};
 
 /// How long an attempt to connect may take.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -19,7 +24,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone)]
 pub struct Target {
     /// Where: `unix:`, `tcp:` or `ssl:`.
-    pub remote: Remote,
+    pub remote: transport::Remote,
     /// The name that the certificate must have; the host of the address if none is given.
     pub name: Option<String>,
     /// Our certificates.
@@ -31,7 +36,7 @@ impl Target {
     ///
     /// # Errors
     /// An address that is a place to listen, or settings that are not supported.
-    pub fn new(remote: Remote, name: Option<String>, tls: &TlsArgs) -> Result<Self> {
+    pub fn new(remote: transport::Remote, name: Option<String>, tls: &TlsArgs) -> Result<Self> {
         if remote.is_passive() {
             bail!("{remote}: is a place to listen; name one to connect to, unix:, tcp: or ssl:");
         }
@@ -39,7 +44,11 @@ impl Target {
             protocols: vec![b"h2"],
             ..tls.options()?
         };
-        Ok(Self { remote, name, tls: Tls::new(options) })
+        Ok(Self {
+            remote,
+            name,
+            tls: Tls::new(options),
+        })
     }
 
     /// A channel that connects when it is first used, and again after it was lost.
@@ -57,7 +66,9 @@ impl Target {
         let target = self.clone();
         let connector = service_fn(move |_| open(target.clone()));
         let channel = endpoint().connect_with_connector(connector).await;
-        channel.map_err(root).with_context(|| format!("cannot connect to {}", self.remote))
+        channel
+            .map_err(root)
+            .with_context(|| format!("cannot connect to {}", self.remote))
     }
 }
 
@@ -82,15 +93,21 @@ type Stream = TokioIo<tokio::io::Join<transport::stream::Reader, transport::stre
 
 async fn open(target: Target) -> std::io::Result<Stream> {
     let connection = Connection::connect(&target.remote, &target.tls).await?;
-    if let Remote::Ssl(host, _) = &target.remote {
+    if let transport::Remote::Ssl(host, _) = &target.remote {
         let wanted = target.name.as_deref().unwrap_or(host);
-        let names: Vec<&String> =
-            connection.id.iter().chain(&connection.other_names).collect();
+        let names: Vec<&String> = connection
+            .id
+            .iter()
+            .chain(&connection.other_names)
+            .collect();
         if !names.iter().any(|name| *name == wanted) {
             let text = format!(
                 "the certificate of the other side is for {names:?}, not for {wanted:?}; say which name is right with --server-name"
             );
-            return Err(std::io::Error::new(std::io::ErrorKind::PermissionDenied, text));
+            return Err(std::io::Error::new(
+                std::io::ErrorKind::PermissionDenied,
+                text,
+            ));
         }
     }
     Ok(TokioIo::new(join(connection.reader, connection.writer)))
