@@ -49,7 +49,7 @@ impl Host {
         for name in ["up0", "tap1", "tap2"] {
             host.hypervisor
                 .namespace()
-                .ip(&format!("link add {name} type dummy"))
+                .ip(&format!("link add {name} type veth peer name {name}x"))
                 .unwrap();
             host.hypervisor.vsctl(&["add-port", "br-hv", name]).unwrap();
         }
@@ -107,10 +107,12 @@ impl Host {
         );
         let mut command = Command::new("ovs-ofctl");
         command
-            .args(["-O", "OpenFlow15", "--no-stats", "--sort", "dump-flows"])
+            .args(["-O", "OpenFlow15", "--no-stats", "dump-flows"])
             .arg(target);
         let said = testbed::run(&mut command).unwrap();
-        said.lines().map(|line| line.trim().to_owned()).collect()
+        let mut flows: Vec<String> = said.lines().map(|line| line.trim().to_owned()).collect();
+        flows.sort();
+        flows
     }
 
     /// Runs a script on this host with processes, mounts and named namespaces of its own, which end with it.
@@ -277,6 +279,41 @@ fn the_exit_status_says_whether_to_try_again() {
     let (code, error) = status(&["list"]);
     assert_eq!(code, 4);
     assert!(error.contains("is heddle hvd running?"), "{error}");
+}
+
+#[test]
+fn what_would_let_in_anybody_or_take_anothers_place_does_not_start() {
+    let host = Host::with_bridge();
+    let _daemon = host.daemon();
+    let start = |arguments: &[&str]| {
+        let output = Command::new(HEDDLE)
+            .arg("hvd")
+            .args(arguments)
+            .env("OVS_RUNDIR", host.hypervisor.folder())
+            .env("OVS_DBDIR", host.hypervisor.folder())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let error = start(&["--listen", "ptcp:0:0.0.0.0"]);
+    assert!(error.contains("--insecure-listen"), "{error}");
+    let error = start(&["--listen", "pssl:0"]);
+    assert!(error.contains("--allow-client"), "{error}");
+    let other = host.scratch.path().join("other.db");
+    let other = ["--bridge", "br-none", "--store", other.to_str().unwrap()];
+    let without = ["--listen", "pssl:0", "--allow-client", "region"];
+    let error = start(&[without, other].concat());
+    assert!(error.contains("ssl needs a private key"), "{error}");
+    // A second one, with the same store.
+    let error = start(&[]);
+    assert!(
+        error.contains("another process is using this database"),
+        "{error}"
+    );
+    // The first one's socket is still there.
+    assert_eq!(host.good(&["--json", "list"]), "[]\n");
 }
 
 #[test]

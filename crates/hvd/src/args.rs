@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use daemon::DaemonArgs;
+use transport::TlsArgs;
 
 use crate::door::DoorArgs;
 
@@ -27,4 +28,36 @@ pub struct Args {
     /// What every daemon has.
     #[command(flatten)]
     pub daemon: DaemonArgs,
+}
+
+impl Args {
+    /// The same with files named from the root: a daemon that has detached is somewhere else, and reads certificates
+    /// again.
+    ///
+    /// # Errors
+    /// When the current folder is not known.
+    pub fn absolute(&self) -> std::io::Result<Self> {
+        let absolute =
+            |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
+        let mut args = self.clone();
+        args.host = absolute(&self.host)?;
+        args.store = absolute(&self.store)?;
+        let tls = &self.door.tls;
+        args.door.tls = TlsArgs {
+            private_key: absolute(&tls.private_key)?,
+            certificate: absolute(&tls.certificate)?,
+            peer_ca_cert: absolute(&tls.peer_ca_cert)?,
+            bootstrap_ca_cert: absolute(&tls.bootstrap_ca_cert)?,
+            ..tls.clone()
+        };
+        // The word none stands for no authority.
+        if tls
+            .ca_cert
+            .as_deref()
+            .is_some_and(|path| path.as_os_str() != "none")
+        {
+            args.door.tls.ca_cert = absolute(&tls.ca_cert)?;
+        }
+        Ok(args)
+    }
 }

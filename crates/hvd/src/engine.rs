@@ -384,10 +384,19 @@ impl Engine {
             return;
         }
         let result = self.change(&request, &asked).await;
-        if let Err(Failure::Refused(refusal)) = &result {
-            let field = refusal.field.as_deref().map(|field| format!("{field}: "));
-            let text = format!("{}{}", field.unwrap_or_default(), refusal.text);
-            self.core().refused(&request, &asked, &text);
+        let (caller, what) = (&asked.caller, request.subject());
+        match &result {
+            Ok((_, true)) => tracing::debug!(target: "hvd", "{caller}: {what}: done before"),
+            Ok((answer, false)) => {
+                let (added, deleted) = (answer.added, answer.deleted);
+                tracing::info!(target: "hvd", "{caller}: {what}: {added} flows added or changed, {deleted} deleted");
+            }
+            Err(Failure::Refused(refusal)) => {
+                let text = refusal.to_string();
+                tracing::info!(target: "hvd", "{caller}: {what}: refused: {text}");
+                self.core().refused(&request, &asked, &text);
+            }
+            Err(failure) => tracing::warn!(target: "hvd", "{caller}: {what}: {failure:?}"),
         }
         let _ = reply.send(result);
     }

@@ -1,5 +1,7 @@
 //! REST and OpenAPI say what the definitions say.
 
+#![allow(clippy::unwrap_used)] // These are tests, though not marked so.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rpc::rest::{RequestError, Route, routes};

@@ -1,5 +1,7 @@
 //! Network parameters come back from protobuf and from JSON as they went in.
 
+#![allow(clippy::unwrap_used)] // These are tests, though not marked so.
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use hvflow::params::{
@@ -238,6 +240,9 @@ fn what_protobuf_leaves_out_is_the_default() {
     );
 }
 
+/// A change of a card, and what is said of it.
+type Case<'a> = (&'a dyn Fn(&mut v1::Vnic), &'a str);
+
 #[test]
 fn what_cannot_be_is_refused_by_its_path() {
     let refused = |change: &dyn Fn(&mut v1::Vnic)| {
@@ -249,7 +254,7 @@ fn what_cannot_be_is_refused_by_its_path() {
         ip_address: text.to_owned(),
         ..v1::Address::default()
     };
-    let cases: [(&dyn Fn(&mut v1::Vnic), &str); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&|it| it.mac = "de:ad".to_owned(), "vnics[0].mac: "),
         (
             &|it| it.interface_type = 0,
@@ -269,7 +274,7 @@ fn what_cannot_be_is_refused_by_its_path() {
                 it.addresses = Some(v1::Addresses {
                     ipv4: vec![address("::1")],
                     ipv6: Vec::new(),
-                })
+                });
             },
             "vnics[0].addresses.ipv4[0].ip_address: ",
         ),
@@ -278,7 +283,7 @@ fn what_cannot_be_is_refused_by_its_path() {
                 it.addresses = Some(v1::Addresses {
                     ipv4: Vec::new(),
                     ipv6: vec![address("::1")],
-                })
+                });
             },
             "vnics[0].addresses.ipv6[0].ip_address: ::1 is a loopback address",
         ),

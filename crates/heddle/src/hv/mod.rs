@@ -69,7 +69,7 @@ enum Command {
     },
     /// Print all machines.
     List,
-    /// Print what happens, until interrupted or --timeout is over, if that is given here.
+    /// Print what happens, until interrupted.
     Watch {
         /// Only this machine.
         machine: Option<u32>,

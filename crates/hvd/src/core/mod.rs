@@ -19,13 +19,14 @@ mod repair;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use hvflow::cookie::Selection;
 use hvflow::params::{InterfaceType, NetworkParams};
 use hvflow::{Host, Installed, Ports};
 
 pub use keys::{Answer, Keys};
-pub use outcomes::{Event, Kind, Lost, Outcomes};
+pub use outcomes::{Event, Kind, Lost, Outcomes, Watched};
 pub use plan::{Asked, Decision, Plan};
 
 use crate::store::{Kind as StoreKind, Write};
@@ -58,6 +59,33 @@ pub enum Request {
     DisableAll,
 }
 
+impl Request {
+    /// The machine that it is about, if it is one.
+    #[must_use]
+    pub const fn machine(&self) -> Option<u32> {
+        match self {
+            Self::Add(params, _) | Self::Replace(params) => Some(params.droplet_id),
+            Self::Remove(number, _) | Self::Disable(number, _) => Some(*number),
+            Self::DisableAll => None,
+        }
+    }
+
+    /// For log lines.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        let verb = match self {
+            Self::Add(..) => "add",
+            Self::Replace(_) => "replace",
+            Self::Remove(..) => "remove",
+            Self::Disable(..) | Self::DisableAll => "disable",
+        };
+        match self.machine() {
+            Some(number) => format!("{verb} machine {number}"),
+            None => format!("{verb} all machines"),
+        }
+    }
+}
+
 /// Which kind of reason a refusal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -82,6 +110,15 @@ pub struct Refusal {
     pub field: Option<String>,
     /// What is wrong, and what to do.
     pub text: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(field) = &self.field {
+            write!(f, "{field}: ")?;
+        }
+        f.write_str(&self.text)
+    }
 }
 
 impl Refusal {

@@ -56,6 +56,9 @@ pub struct Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lost(pub u64);
 
+/// What a reader gets: what has happened, and what is to come.
+pub type Watched = (Vec<Arc<Event>>, broadcast::Receiver<Arc<Event>>);
+
 /// The outcomes of a daemon.
 #[derive(Debug)]
 pub struct Outcomes {
@@ -104,10 +107,7 @@ impl Outcomes {
     ///
     /// # Errors
     /// When some after `after` are no longer known, or were never numbered here.
-    pub fn watch(
-        &self,
-        after: u64,
-    ) -> Result<(Vec<Arc<Event>>, broadcast::Receiver<Arc<Event>>), Lost> {
+    pub fn watch(&self, after: u64) -> Result<Watched, Lost> {
         if after < self.known_after || after > self.last {
             return Err(Lost(self.known_after));
         }

@@ -256,16 +256,11 @@ impl Core {
 
     /// A request was refused, by us or by the switch.
     pub fn refused(&mut self, request: &Request, asked: &Asked, error: &str) {
-        let machine = match request {
-            Request::Add(params, _) | Request::Replace(params) => Some(params.droplet_id),
-            Request::Remove(number, _) | Request::Disable(number, _) => Some(*number),
-            Request::DisableAll => None,
-        };
         self.outcomes.push(Event {
             sequence: 0,
             time: asked.now,
             kind: Kind::Refused,
-            machine,
+            machine: request.machine(),
             added: 0,
             deleted: 0,
             caller: asked.caller.clone(),

@@ -1,6 +1,7 @@
 //! Listening, and a connection's life.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,40 +74,53 @@ pub struct Opened {
     pub port: Option<u16>,
 }
 
+impl DoorArgs {
+    fn access(&self) -> Access {
+        Access {
+            clients: self.allow_client.iter().cloned().collect(),
+            readers: self.allow_reader.iter().cloned().collect(),
+        }
+    }
+
+    /// Whether only those come in who may.
+    ///
+    /// # Errors
+    /// The first address that would let in others.
+    pub fn check(&self) -> anyhow::Result<()> {
+        let access = self.access();
+        let mut remotes = self.listen.iter();
+        remotes.try_for_each(|remote| permitted(remote, self.insecure_listen, &access))
+    }
+}
+
 impl Door {
-    /// Checks what was asked for and listens there, or at `default` if nothing was.
+    /// Checks what was asked for and listens there, or at the unix socket `default` if nothing was. Relative names of
+    /// sockets are within `folder`.
     ///
     /// # Errors
     /// What would let in whom it should not, what cannot be listened at, and what is wrong with certificates.
-    pub async fn open(args: &DoorArgs, default: Remote) -> anyhow::Result<Self> {
-        let mut remotes = args.listen.clone();
-        if remotes.is_empty() {
-            remotes.push(default);
-        }
-        let access = Access {
-            clients: args.allow_client.iter().cloned().collect(),
-            readers: args.allow_reader.iter().cloned().collect(),
-        };
-        for remote in &remotes {
-            permitted(remote, args.insecure_listen, &access)?;
-        }
+    pub async fn open(args: &DoorArgs, default: &str, folder: &Path) -> anyhow::Result<Self> {
+        args.check()?;
         let tls = Tls::new(Options {
             protocols: vec![b"h2", b"http/1.1"],
             ..args.tls.options()?
         });
-        if remotes
-            .iter()
-            .any(|remote| matches!(remote, Remote::PassiveSsl(..)))
-        {
+        let is_ssl = |remote: &Remote| matches!(remote, Remote::PassiveSsl(..));
+        if args.listen.iter().any(is_ssl) {
             tls.check().context("pssl:")?;
         }
+        let mut remotes = args.listen.clone();
+        if remotes.is_empty() {
+            remotes.push(Remote::PassiveUnix(default.into()));
+        }
         let mut listeners = Vec::new();
-        for remote in &remotes {
-            let listener = Listener::bind(remote, &tls).await;
+        for remote in remotes {
+            let remote = remote.within(folder);
+            let listener = Listener::bind(&remote, &tls).await;
             listeners.push(listener.with_context(|| format!("cannot listen at {remote}"))?);
         }
         Ok(Self {
-            access,
+            access: args.access(),
             tls,
             listeners,
         })
@@ -258,7 +272,10 @@ fn caller(connection: &Connection, with_certificate: bool, access: &Access) -> C
         return Caller::local(&connection.peer);
     }
     let names = connection.id.iter().chain(&connection.other_names);
-    let name = connection.id.as_ref().or(connection.other_names.first());
+    let name = connection
+        .id
+        .as_ref()
+        .or_else(|| connection.other_names.first());
     Caller {
         rights: access.rights(names.map(String::as_str)),
         name: name.map_or("(no name)", String::as_str).into(),

@@ -13,7 +13,7 @@ use tokio_stream::Stream;
 use tonic::Status;
 
 use super::convert::outcome;
-use crate::core::Event;
+use crate::core::{Event, Watched};
 use crate::door::Deadline;
 
 struct Reader {
@@ -29,7 +29,7 @@ struct Reader {
 /// Outcomes that have happened, and then those to come, of one machine or all. The last item of a stream that is cut
 /// off says why.
 pub(super) fn stream(
-    (past, live): (Vec<Arc<Event>>, Receiver<Arc<Event>>),
+    (past, live): Watched,
     machine: Option<u32>,
     deadline: Option<Instant>,
     end: watch::Receiver<bool>,

@@ -72,7 +72,7 @@ impl Daemon {
         let listen = format!("--listen=punix:{}", socket.display());
         let flags = ["test", &listen].into_iter().chain(flags.iter().copied());
         let flags = Flags::parse_from(flags).door;
-        let door = Door::open(&flags, Remote::PassiveUnix(socket));
+        let door = Door::open(&flags, "unused", folder);
         let door = door.await.unwrap();
         let settings = Settings {
             bridge: Remote::Unix(management),
