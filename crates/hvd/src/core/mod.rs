@@ -1,7 +1,7 @@
 //! What a request changes, and what the switch shall hold. Pure: no socket, no file, no clock.
 //!
 //! The life of a change: [`Core::plan`] says what it would do, or why not; the shell writes [`Plan::writes`] down,
-//! sends [`Plan::messages`] to the switch as one bundle, and then calls [`Core::done`], or writes [`Plan::undo`] down
+//! tells the switch [`Plan::commit`], whose flows are one bundle, and then calls [`Core::done`], or writes [`Plan::undo`] down
 //! when the switch refused. Nothing in here changes before that. When it is not known what the switch did, the shell
 //! calls [`Core::done`] and [`Core::disconnected`]: what was written down counts, and the next [`Core::connected`]
 //! makes the switch agree.

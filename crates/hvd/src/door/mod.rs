@@ -1,6 +1,6 @@
 //! How callers come in: listening, who they are and what they may, deadlines, and REST beside gRPC on one address.
 //!
-//! Nothing here knows what is served: [`serve`] takes any router, [`rest`] any service of the definitions.
+//! Nothing here knows what is served: [`Door::serve`] takes any router, [`rest`] any service of the definitions.
 //!
 //! Invariants: over TCP nobody comes in without a certificate whose name is on the list, unless the address is this
 //! machine's own or it was allowed by name. A caller costs at most one connection's bounds.
