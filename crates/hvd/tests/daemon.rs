@@ -277,9 +277,12 @@ async fn a_dry_run_says_what_then_happens() {
     };
     client.remove(remove).await.unwrap();
     assert_eq!(flows(&switch), before);
-    // The text is a bundle of ovs-ofctl, which comes to the same flows.
+    // The lines of flows are a bundle of ovs-ofctl, which comes to the same flows.
     let file = folder.path().join("bundle.txt");
-    std::fs::write(&file, dry.changes.join("\n") + "\n").unwrap();
+    let lines = dry.changes.iter();
+    let lines = lines.filter(|line| line.starts_with("flow "));
+    let bundle: String = lines.map(|line| format!("{line}\n")).collect();
+    std::fs::write(&file, bundle).unwrap();
     switch.ofctl(&["bundle", "br0", file.to_str().unwrap()]);
     assert_eq!(flows(&switch), after);
 }

@@ -57,7 +57,7 @@ pub(crate) struct Args {
 enum Command {
     #[command(flatten)]
     Change(Change),
-    /// Print the flows that a change would add and delete; the output is a bundle that ovs-ofctl can read.
+    /// Print what a change would tell the switch; its lines of flows are a bundle that ovs-ofctl can read.
     DryRun {
         #[command(subcommand)]
         change: Change,
