@@ -81,19 +81,6 @@ impl Connection {
         }
     }
 
-    fn tcp(stream: TcpStream, peer: String) -> io::Result<Self> {
-        // Requests and replies are small and are waited for.
-        stream.set_nodelay(true)?;
-        let (reader, writer) = stream.into_split();
-        Ok(Self {
-            reader: Box::new(reader),
-            writer: Writer::plain(writer),
-            peer,
-            id: None,
-            other_names: Vec::new(),
-        })
-    }
-
     async fn ssl(host: &str, port: u16, tls: &Tls, peer: String) -> io::Result<Self> {
         let connector = tls.connector()?;
         let learns = connector.bootstrap.is_some();
