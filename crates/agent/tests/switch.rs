@@ -4,7 +4,6 @@
 mod switch;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use agent::switch::{Event, Switch as Keeper};
@@ -30,7 +29,7 @@ fn key(priority: u16) -> FlowKey {
 fn body(action: Action) -> Body {
     Body {
         cookie: 0x1234_5678,
-        actions: Arc::new([action]),
+        actions: [action].into(),
     }
 }
 
@@ -182,7 +181,7 @@ async fn ten_thousand_flows_are_one_bundle_and_a_restart_changes_none() {
             let actions = [Action::load(n, Field::Reg(15)), Action::resubmit(11)];
             let body = Body {
                 cookie: n.into(),
-                actions: Arc::new(actions),
+                actions: actions.into(),
             };
             change(key, Some(body))
         })

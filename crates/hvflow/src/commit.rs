@@ -83,11 +83,7 @@ impl Commit {
                     .push(meter_mod(MeterCommand::Delete, meter.clone()));
             }
         }
-        let new = State {
-            flows: new,
-            groups: BTreeMap::new(),
-        };
-        out.bundle = new.diff(&State::new(old, []));
+        out.bundle = State::new(new.into_values(), []).diff(&State::new(old, []));
         if out.bundle.iter().any(is_new_host_flow) {
             let config = SwitchConfig {
                 flags: FIRST_FRAGMENTS,
@@ -162,7 +158,7 @@ fn owners<'a>(flows: impl IntoIterator<Item = &'a Flow>) -> HashMap<u16, Owner> 
 
 fn meter_of(flow: &Flow) -> Option<u32> {
     flow.actions.iter().find_map(|action| match action {
-        Action::Meter(id) => Some(*id),
+        Action::Meter(id) => Some(id),
         _ => None,
     })
 }

@@ -63,7 +63,7 @@ impl Flow {
             changed: false,
             vlan: false,
         };
-        walk.list(&self.actions, false)
+        walk.list(&self.actions.to_vec(), false)
     }
 }
 

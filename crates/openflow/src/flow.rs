@@ -1,6 +1,6 @@
 //! Flows as values.
 
-use crate::action::Action;
+use crate::action::Actions;
 use crate::matching::Match;
 
 /// What tells one flow of a switch from another.
@@ -45,7 +45,7 @@ pub struct Flow {
     /// The controller's own number for it.
     pub cookie: u64,
     /// What it does; nothing means drop.
-    pub actions: Vec<Action>,
+    pub actions: Actions,
     /// Seconds without a packet after which it goes; zero for never.
     pub idle_timeout: u16,
     /// Seconds after which it goes; zero for never.
@@ -59,7 +59,7 @@ pub struct Flow {
 impl Flow {
     /// A permanent flow.
     #[must_use]
-    pub const fn new(table: u8, priority: u16, matches: Match, actions: Vec<Action>) -> Self {
+    pub fn new(table: u8, priority: u16, matches: Match, actions: impl Into<Actions>) -> Self {
         Self {
             key: FlowKey {
                 table,
@@ -67,7 +67,7 @@ impl Flow {
                 matches,
             },
             cookie: 0,
-            actions,
+            actions: actions.into(),
             idle_timeout: 0,
             hard_timeout: 0,
             flags: FlowFlags(0),

@@ -49,7 +49,7 @@
 //! assert_eq!(session.poll_event(), Some(Event::Ready));
 //!
 //! let web = Match::new().ip().ip_proto(6).with(Field::TcpDst, 80u16);
-//! let flow = Flow::new(0, 100, web, vec![Action::output(2)]);
+//! let flow = Flow::new(0, 100, web, [Action::output(2)]);
 //! flow.check()?;
 //! session.send(&Message::FlowMod(Box::new(FlowMod::add(flow))))?;
 //! exchange(&mut session, &mut switch);
@@ -185,6 +185,7 @@ mod cookie;
 pub mod error;
 pub mod field;
 pub mod flow;
+mod flow_set;
 pub mod group;
 mod matching;
 pub mod message;
@@ -198,12 +199,13 @@ mod text;
 mod version;
 mod wire;
 
-pub use action::Action;
+pub use action::{Action, Actions};
 pub use check::FlowError;
 pub use cookie::Cookie;
 pub use error::Error;
 pub use field::{Field, FieldValue, Subfield};
 pub use flow::{Flow, FlowFlags, FlowKey};
+pub use flow_set::FlowSet;
 pub use group::{Bucket, Group, GroupKind};
 pub use matching::{Match, MissingPrerequisite, port_masks};
 pub use message::Message;

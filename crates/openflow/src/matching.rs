@@ -4,20 +4,38 @@
 //! 32 bits, one kind of input port, VLAN identifier and priority apart, no field that is wholly
 //! wildcarded, and no packet type where it is Ethernet. So equality means equality for the switch.
 
+use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
+
+use smallvec::SmallVec;
 
 use crate::error::{Error, Result};
-use crate::field::{Entry, Field, FieldValue, IntoValue, Needs, read_entry, write_entry};
+use crate::field::{EntryBytes, Field, FieldValue, IntoValue, Needs, Raw};
 use crate::port::Port;
 use crate::wire::{Reader, Writer};
 
 /// The conditions of a flow. Usable as a map key; equal exactly where a switch sees no difference.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+///
+/// They are kept in the bytes in which messages have them, so that writing, comparing and hashing is
+/// work on bytes, and most matches need no memory of their own.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Match {
-    /// Sorted by field, each field once.
-    fields: Vec<FieldValue>,
-    /// Entries that the table of fields does not know, sorted.
-    opaque: Vec<Box<[u8]>>,
+    /// First those that the table of fields knows, each field once, in the table's order; then the others,
+    /// sorted.
+    entries: SmallVec<[u8; INLINE]>,
+}
+
+/// As many bytes as the conditions of nearly every flow have.
+const INLINE: usize = 56;
+
+impl fmt::Debug for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.fields())
+            .entries(self.opaque())
+            .finish()
+    }
 }
 
 /// A match names a field without the condition that a switch demands for it.
@@ -43,57 +61,124 @@ impl Match {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            fields: Vec::new(),
-            opaque: Vec::new(),
+            entries: SmallVec::new_const(),
         }
     }
 
     /// Whether every packet matches.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.fields.is_empty() && self.opaque.is_empty()
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn raw(&self) -> impl Iterator<Item = Raw<'_>> {
+        let mut reader = Reader::new(&self.entries);
+        // Only whole entries are ever put in.
+        std::iter::from_fn(move || Raw::read(&mut reader).ok())
     }
 
     /// The fields, in the table's order.
-    pub fn fields(&self) -> impl Iterator<Item = &FieldValue> {
-        self.fields.iter()
+    pub fn fields(&self) -> impl Iterator<Item = FieldValue> {
+        self.raw().map_while(|raw| raw.value())
     }
 
     /// The entries that are not understood: header, value and mask as received.
     pub fn opaque(&self) -> impl Iterator<Item = &[u8]> {
-        self.opaque.iter().map(AsRef::as_ref)
+        let others = self.raw().filter(|raw| raw.field.is_none());
+        others.map(|raw| raw.whole)
     }
 
     /// The condition on a field. Ask for the canonical field: registers of 32 bits, for example.
     #[must_use]
-    pub fn get(&self, field: Field) -> Option<&FieldValue> {
-        self.position(field).ok().map(|at| &self.fields[at])
+    pub fn get(&self, field: Field) -> Option<FieldValue> {
+        self.find(field).ok().and_then(|(_, raw)| raw.value())
     }
 
     /// The value of a field all of whose bits are fixed.
     #[must_use]
     pub fn exact(&self, field: Field) -> Option<u128> {
         self.get(field)
-            .filter(|f| f.is_exact())
-            .map(FieldValue::value)
+            .filter(FieldValue::is_exact)
+            .map(|entry| entry.value())
     }
 
-    fn position(&self, field: Field) -> Result<usize, usize> {
-        self.fields.binary_search_by_key(&field, FieldValue::field)
+    /// Where a field stands, or would stand.
+    fn find(&self, field: Field) -> Result<(Range<usize>, Raw<'_>), usize> {
+        let mut at = 0;
+        for raw in self.raw() {
+            let end = at + raw.whole.len();
+            match raw.field {
+                Some(known) if known < field => at = end,
+                Some(known) if known == field => return Ok((at..end, raw)),
+                _ => return Err(at),
+            }
+        }
+        Err(at)
+    }
+
+    /// What it says about what other fields presuppose.
+    fn said(&self) -> Said {
+        let mut out = Said::default();
+        for raw in self.raw() {
+            let place = match raw.field {
+                Some(Field::PacketType) => &mut out.packet_type,
+                Some(Field::EthType) => &mut out.eth_type,
+                Some(Field::IpProto) => &mut out.protocol,
+                Some(Field::Icmpv6Type) => &mut out.icmp_type,
+                Some(Field::CtState) => {
+                    out.ct = true;
+                    continue;
+                }
+                Some(Field::VlanVid) => {
+                    out.vlan = true;
+                    continue;
+                }
+                Some(_) => continue,
+                None => break,
+            };
+            let exact = raw.value().filter(FieldValue::is_exact);
+            *place = exact.map(FieldValue::value);
+        }
+        out
     }
 
     /// Sets one field in canonical form, replacing only the bits that `entry` speaks of.
     fn put(&mut self, entry: FieldValue) {
         let field = entry.field();
-        match self.position(field) {
-            _ if entry.mask() == 0 => {}
-            Ok(at) => {
-                let old = self.fields[at];
-                let value = old.value() & !entry.mask() | entry.value();
-                self.fields[at] = FieldValue::masked(field, value, old.mask() | entry.mask());
-            }
-            Err(at) => self.fields.insert(at, entry),
+        if entry.mask() == 0 {
+            return;
         }
+        if field.index() >= field.info().count {
+            // There is no such field: it is what its bytes say it is.
+            let bytes = EntryBytes::of(&entry);
+            if let Ok(raw) = Raw::read(&mut Reader::new(&bytes)) {
+                self.take(&raw);
+            }
+            return;
+        }
+        match self.find(field) {
+            Err(at) => self.entries.insert_from_slice(at, &EntryBytes::of(&entry)),
+            Ok((range, raw)) => {
+                let (old, old_mask) = raw.value().map_or((0, 0), |old| (old.value(), old.mask()));
+                let value = old & !entry.mask() | entry.value();
+                let entry = FieldValue::masked(field, value, old_mask | entry.mask());
+                self.entries.drain(range.clone());
+                self.entries
+                    .insert_from_slice(range.start, &EntryBytes::of(&entry));
+            }
+        }
+    }
+
+    /// Adds an entry that is not understood.
+    fn put_opaque(&mut self, bytes: &[u8]) {
+        let mut at = 0;
+        for raw in self.raw() {
+            if raw.field.is_none() && raw.whole >= bytes {
+                break;
+            }
+            at += raw.whole.len();
+        }
+        self.entries.insert_from_slice(at, bytes);
     }
 
     /// Adds a condition, whatever the form in which it is given. Bits already fixed are replaced.
@@ -168,10 +253,7 @@ impl Match {
 
     /// The Ethernet type, also of a packet that begins behind its Ethernet header.
     fn ether_type(&self) -> Option<u128> {
-        let packet_type = self.exact(Field::PacketType);
-        let bare = packet_type.filter(|kind| kind >> 16 == 1);
-        bare.map(|kind| kind & 0xffff)
-            .or_else(|| self.exact(Field::EthType))
+        self.said().ether_type()
     }
 
     /// Whether a switch would accept every field: a TCP port, for example, needs an IP version too.
@@ -179,31 +261,49 @@ impl Match {
     /// # Errors
     /// The first field whose prerequisite is missing.
     pub fn check(&self) -> Result<(), MissingPrerequisite> {
-        let missing = |f: &&FieldValue| !self.satisfies(f.field().info().needs);
-        match self.fields.iter().find(missing) {
-            Some(f) => Err(MissingPrerequisite {
-                field: f.field(),
-                needs: f.field().info().needs,
-            }),
-            None => Ok(()),
+        let mut said = None;
+        for field in self.raw().map_while(|raw| raw.field) {
+            let needs = field.info().needs;
+            if needs != Needs::None && !said.get_or_insert_with(|| self.said()).satisfies(needs) {
+                return Err(MissingPrerequisite { field, needs });
+            }
         }
+        Ok(())
     }
 
     pub(crate) fn satisfies(&self, needs: Needs) -> bool {
+        needs == Needs::None || self.said().satisfies(needs)
+    }
+}
+
+/// What a match says about what fields presuppose: values that are fixed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    packet_type: Option<u128>,
+    eth_type: Option<u128>,
+    protocol: Option<u128>,
+    icmp_type: Option<u128>,
+    ct: bool,
+    vlan: bool,
+}
+
+impl Said {
+    /// The Ethernet type, also of a packet that begins behind its Ethernet header.
+    fn ether_type(&self) -> Option<u128> {
+        let bare = self.packet_type.filter(|kind| kind >> 16 == 1);
+        bare.map(|kind| kind & 0xffff).or(self.eth_type)
+    }
+
+    fn satisfies(&self, needs: Needs) -> bool {
         let eth = |types: &[u128]| self.ether_type().is_some_and(|t| types.contains(&t));
-        let proto = |p: u128| self.exact(Field::IpProto) == Some(p);
+        let proto = |p: u128| self.protocol == Some(p);
         let ip = &[ETH_IPV4, ETH_IPV6];
-        let nd = |types: &[u128]| {
-            eth(&[ETH_IPV6])
-                && proto(58)
-                && self
-                    .exact(Field::Icmpv6Type)
-                    .is_some_and(|t| types.contains(&t))
-        };
+        let icmp_type = |types: &[u128]| self.icmp_type.is_some_and(|t| types.contains(&t));
+        let nd = |types: &[u128]| eth(&[ETH_IPV6]) && proto(58) && icmp_type(types);
         match needs {
             Needs::None => true,
-            Needs::Ct => self.get(Field::CtState).is_some(),
-            Needs::VlanVid => self.get(Field::VlanVid).is_some(),
+            Needs::Ct => self.ct,
+            Needs::VlanVid => self.vlan,
             Needs::Mpls => eth(&[ETH_MPLS, ETH_MPLS_MULTICAST]),
             Needs::Ipv4 => eth(&[ETH_IPV4]),
             Needs::Ipv6 => eth(&[ETH_IPV6]),
@@ -220,6 +320,20 @@ impl Match {
             Needs::NdAdvert => nd(&[136]),
         }
     }
+}
+
+/// Whether a field stands in a match as it is, and says anything.
+fn is_canonical(entry: &FieldValue) -> bool {
+    let other = matches!(
+        entry.field(),
+        Field::XReg(_)
+            | Field::XxReg(_)
+            | Field::InPort
+            | Field::IpTos
+            | Field::VlanTci
+            | Field::PacketType
+    );
+    !other && entry.mask() != 0
 }
 
 /// Building. Each method takes the match and gives it back, with what the field presupposes added
@@ -373,25 +487,36 @@ impl Match {
     /// Reads entries until the reader ends.
     pub(crate) fn read_entries(reader: &mut Reader<'_>) -> Result<Self> {
         let mut out = Self::new();
+        // Switches write nearly all fields in the table's order: these go straight to the end.
+        let (mut last, mut in_order) = (None, true);
         while !reader.is_empty() {
-            out.read_one(reader)?;
+            let raw = Raw::read(reader)?;
+            match raw.value() {
+                Some(entry) if in_order && is_canonical(&entry) && last < Some(entry.field()) => {
+                    out.entries.extend_from_slice(&EntryBytes::of(&entry));
+                    last = Some(entry.field());
+                }
+                _ => {
+                    out.take(&raw);
+                    in_order = false;
+                }
+            }
         }
-        out.settle();
         Ok(out)
     }
 
-    /// Reads one entry. When all are read, [`Match::settle`] brings them into order.
+    /// Reads one entry.
     pub(crate) fn read_one(&mut self, reader: &mut Reader<'_>) -> Result<()> {
-        match read_entry(reader)? {
-            Entry::Known(entry) => self.insert(entry),
-            Entry::Opaque(bytes) => self.opaque.push(bytes),
-        }
+        let raw = Raw::read(reader)?;
+        self.take(&raw);
         Ok(())
     }
 
-    /// Brings what is not understood into an order.
-    pub(crate) fn settle(&mut self) {
-        self.opaque.sort();
+    fn take(&mut self, raw: &Raw<'_>) {
+        match raw.value() {
+            Some(entry) => self.insert(entry),
+            None => self.put_opaque(raw.whole),
+        }
     }
 
     /// Reads entries that stand alone.
@@ -400,23 +525,13 @@ impl Match {
     }
 
     /// Adds the conditions of another match.
-    pub(crate) fn extend(&mut self, other: Self) {
-        other
-            .fields
-            .into_iter()
-            .for_each(|entry| self.insert(entry));
-        self.opaque.extend(other.opaque);
-        self.opaque.sort();
+    pub(crate) fn extend(&mut self, other: &Self) {
+        other.raw().for_each(|raw| self.take(&raw));
     }
 
     /// Writes the entries alone, in an order in which prerequisites come first.
     pub(crate) fn write_entries(&self, out: &mut Writer) {
-        for entry in &self.fields {
-            write_entry(out, entry);
-        }
-        for entry in &self.opaque {
-            out.bytes(entry);
-        }
+        out.bytes(&self.entries);
     }
 
     /// Reads a `struct ofp_match` with its padding (OpenFlow 1.5, section 7.2.3.1).

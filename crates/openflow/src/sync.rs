@@ -3,9 +3,10 @@
 //! The order: groups come before the flows that use them; what goes, goes last, flows before groups.
 //! So no packet meets a flow whose group is missing, and none meets a gap between two flows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::flow::{Flow, FlowKey};
+use crate::flow_set::FlowSet;
 use crate::group::Group;
 use crate::message::{FlowMod, GroupCommand, GroupMod, Message};
 
@@ -100,7 +101,7 @@ pub fn order(
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
     /// Flows by their keys.
-    pub flows: HashMap<FlowKey, Flow>,
+    pub flows: FlowSet,
     /// Groups by their numbers.
     pub groups: BTreeMap<u32, Group>,
 }
@@ -112,10 +113,7 @@ impl State {
         groups: impl IntoIterator<Item = Group>,
     ) -> Self {
         Self {
-            flows: flows
-                .into_iter()
-                .map(|flow| (flow.key.clone(), flow))
-                .collect(),
+            flows: flows.into_iter().collect(),
             groups: groups.into_iter().map(|group| (group.id, group)).collect(),
         }
     }
@@ -123,15 +121,16 @@ impl State {
     /// The changes that turn `actual` into this, in an order that does not depend on history.
     #[must_use]
     pub fn diff(&self, actual: &Self) -> Vec<Mod> {
-        let mut keys: Vec<_> = self.flows.keys().chain(actual.flows.keys()).collect();
-        keys.sort_unstable();
-        keys.dedup();
-        let flows = keys.into_iter().filter_map(|key| {
-            let (old, new) = (actual.flows.get(key), self.flows.get(key));
-            (old != new).then(|| FlowChange {
-                old: old.cloned(),
-                new: new.cloned(),
-            })
+        let come = self.flows.beyond(&actual.flows);
+        let come = come.map(|(new, old)| (&new.key, old, Some(new)));
+        let gone = actual.flows.beyond(&self.flows);
+        let gone = gone.filter(|(_, new)| new.is_none());
+        let gone = gone.map(|(old, _)| (&old.key, Some(old), None));
+        let mut flows: Vec<(&FlowKey, Option<&Flow>, Option<&Flow>)> = come.chain(gone).collect();
+        flows.sort_unstable_by_key(|(key, ..)| *key);
+        let flows = flows.into_iter().map(|(_, old, new)| FlowChange {
+            old: old.cloned(),
+            new: new.cloned(),
         });
         let mut ids: Vec<_> = self.groups.keys().chain(actual.groups.keys()).collect();
         ids.sort_unstable();
@@ -152,8 +151,7 @@ impl State {
         match change {
             Mod::Flow(change) => match change.command {
                 FlowCommand::Add => {
-                    self.flows
-                        .insert(change.flow.key.clone(), change.flow.clone());
+                    self.flows.insert(change.flow.clone());
                 }
                 FlowCommand::DeleteStrict => {
                     self.flows.remove(&change.flow.key);
@@ -185,7 +183,7 @@ mod tests {
             3,
             7,
             Match::new().reg(1, reg),
-            group.map(Action::Group).into_iter().collect(),
+            group.map(Action::Group).into_iter().collect::<Vec<_>>(),
         )
     }
 

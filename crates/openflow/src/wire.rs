@@ -1,5 +1,6 @@
 //! Reading and writing big-endian values: the only place where offsets are computed.
 
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 
 use crate::error::{Error, Result};
@@ -112,10 +113,9 @@ impl<'a> Reader<'a> {
                 length: n,
             });
         }
-        Ok(self
-            .take(n)?
-            .iter()
-            .fold(0, |sum, byte| sum << 8 | u128::from(*byte)))
+        let mut out = [0; 16];
+        out[16 - n..].copy_from_slice(self.take(n)?);
+        Ok(u128::from_be_bytes(out))
     }
 }
 
@@ -237,6 +237,27 @@ impl Writer {
         let len = u16::try_from(self.len() - start).unwrap_or(u16::MAX);
         self.bytes[at..at + 2].copy_from_slice(&len.to_be_bytes());
     }
+}
+
+thread_local! {
+    /// Memory for [`with_scratch`].
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Beyond this, scratch memory is given back.
+const KEEP: usize = 1 << 16;
+
+/// Calls `write` with an empty writer whose memory is used again by the next call.
+pub(crate) fn with_scratch<T>(version: Version, write: impl FnOnce(&mut Writer) -> T) -> T {
+    let mut bytes = SCRATCH.take();
+    bytes.clear();
+    let mut writer = Writer::behind(bytes, version);
+    let result = write(&mut writer);
+    let bytes = writer.into_bytes();
+    if bytes.capacity() <= KEEP {
+        SCRATCH.set(bytes);
+    }
+    result
 }
 
 impl Deref for Writer {

@@ -57,12 +57,12 @@ fn actions() -> String {
             "encap(nsh(md_type=1)),decap(),dec_nsh_ttl,fin_timeout(idle_timeout=5),enqueue:1:2",
         )
         .expect("actions");
-    let all = samples.iter().flat_map(|flow| &flow.actions).chain(&extra);
+    let all = samples.iter().flat_map(|flow| &flow.actions).chain(extra);
     for action in all {
         let text = action.to_string();
         let end = text.find(['(', ':']).unwrap_or(text.len());
         let name = text[..end].to_owned();
-        let bytes = openflow::action::encode(std::slice::from_ref(action));
+        let bytes = openflow::action::encode(std::slice::from_ref(&action));
         let code = match bytes.is_empty() {
             true => "instruction".to_owned(),
             false => action_code(&bytes),

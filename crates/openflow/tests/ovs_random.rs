@@ -39,7 +39,7 @@ impl Dice {
 /// wants meters before all else.
 fn is_told(flow: &Flow) -> bool {
     let meter = |action: &Action| matches!(action, Action::Meter(_));
-    let meters_first = !flow.actions.iter().skip(1).any(meter);
+    let meters_first = !flow.actions.iter().skip(1).any(|action| meter(&action));
     meters_first
         && flow.key.matches.fields().all(|entry| {
             !matches!(
@@ -68,7 +68,7 @@ fn flows(dice: &mut Dice, wanted: usize) -> Vec<Flow> {
                     .fields()
                     .fold(matches.clone(), |sum, entry| match sum.get(entry.field()) {
                         Some(_) => sum,
-                        None => sum.with_value(*entry),
+                        None => sum.with_value(entry),
                     });
             if next.check().is_ok() {
                 matches = next;
@@ -77,7 +77,7 @@ fn flows(dice: &mut Dice, wanted: usize) -> Vec<Flow> {
         let mut actions: Vec<Action> = Vec::new();
         for _ in 0..dice.roll(4) {
             let sample = &samples[dice.roll(samples.len())].actions;
-            let next: Vec<Action> = actions.iter().chain(sample).cloned().collect();
+            let next: Vec<Action> = actions.iter().cloned().chain(sample).collect();
             let flow = Flow::new(10, priority, matches.clone(), next.clone());
             if flow.check().is_ok() {
                 actions = next;

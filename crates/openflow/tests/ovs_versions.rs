@@ -76,11 +76,11 @@ fn told(version: Version, flow: &Flow) -> Flow {
     if version == Version::V10 {
         // These answers say no flags, and this version goes to another table by resubmission.
         flow.flags = FlowFlags(0);
-        for action in &mut flow.actions {
-            if let Action::GotoTable(table) = action {
-                *action = Action::resubmit(*table);
-            }
-        }
+        let resubmitted = |action| match action {
+            Action::GotoTable(table) => Action::resubmit(table),
+            action => action,
+        };
+        flow.actions = flow.actions.iter().map(resubmitted).collect();
     }
     flow
 }

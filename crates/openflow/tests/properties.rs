@@ -59,7 +59,7 @@ fn parts() -> Vec<Part> {
         cookie: 4,
         idle_timeout: 5,
         hard_timeout: 6,
-        actions: vec![Action::output(1)],
+        actions: [Action::output(1)].into(),
     };
     let ipfix = IpfixStats {
         total_flows: 1,

@@ -67,7 +67,7 @@ fn sayable_actions(actions: Vec<Action>) -> Vec<Action> {
 /// As much of a match as a switch would accept.
 fn valid(matches: &Match) -> Match {
     matches.fields().fold(Match::new(), |sum, entry| {
-        let entry = sayable(*entry);
+        let entry = sayable(entry);
         // The IP version, where it is open, is the fourth.
         let ip = |sum: &Match| match sum.get(Field::EthType) {
             None => sum.clone().ip(),
@@ -88,7 +88,7 @@ fn valid(matches: &Match) -> Match {
 
 fn sayable_flow(mut flow: Flow) -> Flow {
     flow.key.matches = valid(&flow.key.matches);
-    flow.actions = sayable_actions(flow.actions);
+    flow.actions = sayable_actions(flow.actions.to_vec()).into();
     flow
 }
 
@@ -213,7 +213,7 @@ proptest! {
 #[test]
 fn every_field_action_and_group_kind_is_read_as_it_was_printed() {
     for mut flow in samples::flows() {
-        flow.actions = sayable_actions(flow.actions);
+        flow.actions = sayable_actions(flow.actions.to_vec()).into();
         // A switch has two values for later fragments, and the language one name.
         let frag = flow.key.matches.get(Field::IpFrag);
         if frag.is_some_and(|entry| entry.mask() == 2 && entry.value() == 2) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use incremental::{Builder, Collected, Key, Rule};
 use model::Uuid;
-use openflow::{Action, Field, FlowKey, Match};
+use openflow::{Action, Actions, Field, FlowKey, Match};
 
 use crate::facts::Zone;
 use crate::output::{Candidate, Claim};
@@ -49,7 +49,7 @@ impl Emit {
         table: u8,
         priority: u16,
         matches: Match,
-        actions: impl Into<Arc<[Action]>>,
+        actions: impl Into<Actions>,
     ) {
         let candidate = Candidate::flow(self.owner, actions);
         self.flows.push((

@@ -1,10 +1,9 @@
 //! What comes out: OpenFlow flows by key, groups by number, and what could not be expressed.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use model::Uuid;
-use openflow::{Action, Flow, FlowKey, Group};
+use openflow::{Action, Actions, Flow, FlowKey, Group};
 use ovsdb::Str;
 
 /// What a flow does, and for whom.
@@ -13,7 +12,7 @@ pub struct Body {
     /// The first 32 bits of the UUID of the row that it comes from; zero where there is none.
     pub cookie: u64,
     /// What it does; nothing means drop.
-    pub actions: Arc<[Action]>,
+    pub actions: Actions,
 }
 
 impl Body {
@@ -22,7 +21,7 @@ impl Body {
         Flow {
             key,
             cookie: self.cookie,
-            actions: self.actions.to_vec(),
+            actions: self.actions.clone(),
             ..Flow::default()
         }
     }
@@ -90,7 +89,7 @@ pub(crate) enum Claim {
 }
 
 impl Candidate {
-    pub(crate) fn flow(owner: Uuid, actions: impl Into<Arc<[Action]>>) -> Self {
+    pub(crate) fn flow(owner: Uuid, actions: impl Into<Actions>) -> Self {
         let body = Body {
             cookie: cookie(owner),
             actions: actions.into(),

@@ -37,7 +37,7 @@ fn opcodes(physical: &Physical) -> Vec<u32> {
     }
     let mut found = Vec::new();
     for (_, body) in physical.flows().filter(|(key, _)| key.table == 8 + 3) {
-        of(&body.actions, &mut found);
+        of(&body.actions.to_vec(), &mut found);
     }
     found.dedup();
     found

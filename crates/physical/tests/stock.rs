@@ -181,7 +181,7 @@ fn tables_agree_with_a_stock_agent() {
             let at = (flow.key.table, key(&flow.key));
             map.entry(at)
                 .or_default()
-                .insert((flow.cookie, meanings(&flow.actions)));
+                .insert((flow.cookie, meanings(&flow.actions.to_vec())));
         }
         map
     };

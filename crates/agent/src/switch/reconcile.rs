@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use openflow::sync::{self, Mod};
-use openflow::{Flow, FlowKey, Group};
+use openflow::{Actions, Flow, FlowKey, Group};
 use physical::{Body, Changes};
 
 /// What the switch holds under a key.
@@ -49,7 +49,7 @@ impl Held {
         {
             Self::Ours(Body {
                 cookie: flow.cookie,
-                actions: flow.actions.clone().into(),
+                actions: flow.actions.clone(),
             })
         } else {
             Self::Foreign
@@ -244,7 +244,7 @@ impl Reconciler {
                     priority,
                     matches,
                 } = key.clone();
-                Flow::new(table, priority, matches, Vec::new())
+                Flow::new(table, priority, matches, Actions::drop())
             };
             let old = if new.is_none() { Some(gone()) } else { None };
             Some(sync::FlowChange { old, new })
@@ -361,8 +361,6 @@ fn target(change: &Mod) -> Target {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use openflow::{Action, Match};
     use physical::FlowChange;
 
@@ -379,7 +377,7 @@ mod tests {
     fn body(port: u32) -> Body {
         Body {
             cookie: port.into(),
-            actions: Arc::new([Action::output(port)]),
+            actions: [Action::output(port)].into(),
         }
     }
 

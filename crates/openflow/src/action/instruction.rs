@@ -10,7 +10,7 @@ use crate::wire::{Reader, Writer};
 const GOTO_TABLE: u16 = 1;
 const WRITE_METADATA: u16 = 2;
 const WRITE_ACTIONS: u16 = 3;
-const APPLY_ACTIONS: u16 = 4;
+pub(super) const APPLY_ACTIONS: u16 = 4;
 const CLEAR_ACTIONS: u16 = 5;
 /// An instruction before OpenFlow 1.5, where it became an action.
 const METER: u16 = 6;
@@ -27,46 +27,61 @@ pub(crate) const fn rank(action: &Action) -> u8 {
     }
 }
 
+/// The rank of what is executed last.
+const LAST_RANK: u8 = 5;
+
+/// Takes the next instruction: its type, its arguments, and all of it.
+pub(super) fn next_instruction<'a>(reader: &mut Reader<'a>) -> Result<(u16, Reader<'a>, &'a [u8])> {
+    let mut header = *reader;
+    let kind = header.u16()?;
+    let length = usize::from(header.u16()?);
+    if length < 8 || !length.is_multiple_of(8) {
+        return Err(Error::BadLength {
+            what: "instruction",
+            length,
+        });
+    }
+    let bytes = reader.take(length)?;
+    Ok((kind, reader.over(&bytes[4..]), bytes))
+}
+
 /// Reads instructions until the reader ends: the actions to apply, then the others in their order.
 pub(crate) fn read_instructions(reader: &mut Reader<'_>) -> Result<Vec<Action>> {
     let mut out = Vec::new();
     while !reader.is_empty() {
-        let mut header = *reader;
-        let kind = header.u16()?;
-        let length = usize::from(header.u16()?);
-        if length < 8 || !length.is_multiple_of(8) {
-            return Err(Error::BadLength {
-                what: "instruction",
-                length,
-            });
-        }
-        let bytes = reader.take(length)?;
-        let mut body = reader.over(&bytes[4..]);
+        let (kind, mut body, bytes) = next_instruction(reader)?;
         match kind {
-            GOTO_TABLE => out.push(Action::GotoTable(body.u8()?)),
-            WRITE_METADATA => {
-                body.skip(4)?;
-                out.push(Action::WriteMetadata {
-                    value: body.u64()?,
-                    mask: body.u64()?,
-                });
-            }
-            WRITE_ACTIONS => {
-                body.skip(4)?;
-                out.push(Action::WriteActions(read_actions(&mut body)?));
-            }
             APPLY_ACTIONS => {
                 body.skip(4)?;
                 out.extend(read_actions(&mut body)?);
             }
-            CLEAR_ACTIONS => out.push(Action::ClearActions),
             // It comes before any action, wherever it stands.
             METER if reader.version != Version::V15 => out.insert(0, Action::Meter(body.u32()?)),
-            _ => out.push(Action::UnknownInstruction(bytes.into())),
+            _ => out.push(read_other(kind, body, bytes)?),
         }
     }
     out.sort_by_key(rank);
     Ok(out)
+}
+
+/// Reads an instruction that is not "apply these actions".
+pub(super) fn read_other(kind: u16, mut body: Reader<'_>, bytes: &[u8]) -> Result<Action> {
+    Ok(match kind {
+        GOTO_TABLE => Action::GotoTable(body.u8()?),
+        WRITE_METADATA => {
+            body.skip(4)?;
+            Action::WriteMetadata {
+                value: body.u64()?,
+                mask: body.u64()?,
+            }
+        }
+        WRITE_ACTIONS => {
+            body.skip(4)?;
+            Action::WriteActions(read_actions(&mut body)?)
+        }
+        CLEAR_ACTIONS => Action::ClearActions,
+        _ => Action::UnknownInstruction(bytes.into()),
+    })
 }
 
 /// Reads the actions of a flow where there are no instructions, as in OpenFlow 1.0. The match says what
@@ -92,7 +107,7 @@ pub(crate) fn write_flow_actions(out: &mut Writer, actions: &[Action]) {
     }
 }
 
-fn instruction(out: &mut Writer, kind: u16, body: impl FnOnce(&mut Writer)) {
+pub(super) fn instruction(out: &mut Writer, kind: u16, body: impl FnOnce(&mut Writer)) {
     let start = out.len();
     out.u16(kind);
     out.u16(0);
@@ -115,26 +130,31 @@ pub(crate) fn write_instructions(out: &mut Writer, actions: &[Action]) {
             write_actions(out, actions);
         });
     }
-    let mut others: Vec<_> = actions.iter().filter(|action| rank(action) > 0).collect();
-    others.sort_by_key(|action| rank(action));
-    for action in others {
-        match action {
-            Action::ClearActions => instruction(out, CLEAR_ACTIONS, |out| out.zeros(4)),
-            Action::WriteActions(actions) => instruction(out, WRITE_ACTIONS, |out| {
-                out.zeros(4);
-                write_actions(out, actions);
-            }),
-            Action::WriteMetadata { value, mask } => instruction(out, WRITE_METADATA, |out| {
-                out.zeros(4);
-                out.u64(*value);
-                out.u64(*mask);
-            }),
-            Action::GotoTable(table) => instruction(out, GOTO_TABLE, |out| {
-                out.u8(*table);
-                out.zeros(3);
-            }),
-            Action::UnknownInstruction(bytes) => out.bytes(bytes),
-            _ => {}
+    for wanted in 1..=LAST_RANK {
+        for action in actions.iter().filter(|action| rank(action) == wanted) {
+            write_other(out, action);
         }
+    }
+}
+
+/// Writes an instruction that is not "apply these actions".
+pub(super) fn write_other(out: &mut Writer, action: &Action) {
+    match action {
+        Action::ClearActions => instruction(out, CLEAR_ACTIONS, |out| out.zeros(4)),
+        Action::WriteActions(actions) => instruction(out, WRITE_ACTIONS, |out| {
+            out.zeros(4);
+            write_actions(out, actions);
+        }),
+        Action::WriteMetadata { value, mask } => instruction(out, WRITE_METADATA, |out| {
+            out.zeros(4);
+            out.u64(*value);
+            out.u64(*mask);
+        }),
+        Action::GotoTable(table) => instruction(out, GOTO_TABLE, |out| {
+            out.u8(*table);
+            out.zeros(3);
+        }),
+        Action::UnknownInstruction(bytes) => out.bytes(bytes),
+        _ => {}
     }
 }

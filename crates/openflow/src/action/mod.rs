@@ -11,14 +11,16 @@ mod encap;
 mod extra;
 mod instruction;
 mod large;
+mod list;
 mod old;
 mod types;
 mod wire;
 
-pub(crate) use instruction::{
-    rank, read_flow_actions, read_instructions, write_flow_actions, write_instructions,
-};
+pub(crate) use instruction::rank;
+use instruction::read_flow_actions;
 pub(crate) use wire::{read_actions, write_actions};
+
+pub use list::{Actions, Iter};
 
 pub use encap::{Encap, EncapProperty, Header};
 pub use types::{

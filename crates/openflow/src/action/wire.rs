@@ -94,23 +94,28 @@ pub(crate) fn read_actions(reader: &mut Reader<'_>) -> Result<Vec<Action>> {
     read_nested(reader, 0)
 }
 
+/// Takes the next action: its type, its arguments, and all of it.
+fn next_action<'a>(reader: &mut Reader<'a>) -> Result<(u16, Reader<'a>, &'a [u8])> {
+    let mut header = *reader;
+    let kind = header.u16()?;
+    let length = usize::from(header.u16()?);
+    if length < 8 || !length.is_multiple_of(8) {
+        return Err(Error::BadLength {
+            what: "action",
+            length,
+        });
+    }
+    let bytes = reader.take(length)?;
+    Ok((kind, reader.over(&bytes[4..]), bytes))
+}
+
 pub(super) fn read_nested(reader: &mut Reader<'_>, depth: usize) -> Result<Vec<Action>> {
     if depth > MAX_DEPTH {
         return Err(Error::TooDeep);
     }
     let mut out = Vec::new();
     while !reader.is_empty() {
-        let mut header = *reader;
-        let kind = header.u16()?;
-        let length = usize::from(header.u16()?);
-        if length < 8 || !length.is_multiple_of(8) {
-            return Err(Error::BadLength {
-                what: "action",
-                length,
-            });
-        }
-        let bytes = reader.take(length)?;
-        let mut body = reader.over(&bytes[4..]);
+        let (kind, mut body, bytes) = next_action(reader)?;
         let before = out.len();
         if read_body(kind, &mut body, depth, &mut out).is_err() {
             out.truncate(before);
@@ -118,6 +123,12 @@ pub(super) fn read_nested(reader: &mut Reader<'_>, depth: usize) -> Result<Vec<A
         }
     }
     Ok(out)
+}
+
+/// Reads the next action of OpenFlow 1.3 or later.
+pub(super) fn read_next(reader: &mut Reader<'_>) -> Result<Action> {
+    let (kind, mut body, bytes) = next_action(reader)?;
+    Ok(read_one(kind, &mut body, 0).unwrap_or_else(|_| Action::Unknown(bytes.into())))
 }
 
 /// Reads the arguments of one action, which older versions may say as several. An error means "keep it

@@ -6,12 +6,14 @@
 mod oxm;
 mod table;
 
-pub(crate) use oxm::{Entry, read_entry, read_header, write_entry, write_header};
+pub(crate) use oxm::{Entry, EntryBytes, Raw, read_entry, read_header, write_entry, write_header};
 pub use table::Field;
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::LazyLock;
+
+/// The experimenter number of the fields of the network service header.
+const NSH: u32 = 0x005a_d650;
 
 /// The name space of a field's code point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,18 +37,6 @@ pub enum Class {
 }
 
 impl Class {
-    /// Every class, in the order of their discriminants.
-    const ALL: [Self; 8] = [
-        Self::Nxm0,
-        Self::Nxm1,
-        Self::Ericsson,
-        Self::Basic,
-        Self::PacketRegs,
-        Self::Nicira,
-        Self::Onf,
-        Self::Nsh,
-    ];
-
     /// The 16-bit class, and the experimenter number where the class has one.
     #[must_use]
     pub const fn code(self) -> (u16, Option<u32>) {
@@ -58,16 +48,24 @@ impl Class {
             Self::PacketRegs => (0x8001, None),
             Self::Nicira => (0xffff, Some(crate::NICIRA)),
             Self::Onf => (0xffff, Some(crate::ONF)),
-            Self::Nsh => (0xffff, Some(0x005a_d650)),
+            Self::Nsh => (0xffff, Some(NSH)),
         }
     }
 
     /// The class of a header.
     #[must_use]
-    pub fn from_code(class: u16, experimenter: Option<u32>) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|c| c.code() == (class, experimenter))
+    pub const fn from_code(class: u16, experimenter: Option<u32>) -> Option<Self> {
+        Some(match (class, experimenter) {
+            (0, None) => Self::Nxm0,
+            (1, None) => Self::Nxm1,
+            (0x1000, None) => Self::Ericsson,
+            (0x8000, None) => Self::Basic,
+            (0x8001, None) => Self::PacketRegs,
+            (0xffff, Some(crate::NICIRA)) => Self::Nicira,
+            (0xffff, Some(crate::ONF)) => Self::Onf,
+            (0xffff, Some(NSH)) => Self::Nsh,
+            _ => return None,
+        })
     }
 }
 
@@ -173,26 +171,48 @@ pub struct FieldInfo {
     pub codes: &'static [CodePoint],
 }
 
+/// What a code point names, and how wide its value is: zero where that is left open.
+#[derive(Clone, Copy)]
+struct Named {
+    field: Option<Field>,
+    bytes: u8,
+}
+
 /// The fields of each class by number.
-static BY_CODE: LazyLock<[[Option<Field>; 128]; 8]> = LazyLock::new(|| {
-    let mut table = [[None; 128]; 8];
-    for field in Field::all() {
-        for code in field.info().codes {
-            let number = code.number.wrapping_add(field.index()) & 0x7f;
-            table[code.class as usize][usize::from(number)] = Some(field);
+static BY_CODE: [[Named; 128]; 8] = {
+    let nobody = Named {
+        field: None,
+        bytes: 0,
+    };
+    let mut table = [[nobody; 128]; 8];
+    let mut at = 0;
+    while at < Field::COUNT {
+        let field = Field::EVERY[at];
+        let codes = field.info().codes;
+        let mut n = 0;
+        while n < codes.len() {
+            let number = codes[n].number.wrapping_add(field.index()) & 0x7f;
+            table[codes[n].class as usize][number as usize] = Named {
+                field: Some(field),
+                bytes: if field.is_variable() {
+                    0
+                } else {
+                    field.info().bytes
+                },
+            };
+            n += 1;
         }
+        at += 1;
     }
     table
-});
+};
 
 impl Field {
     /// The field of a code point.
     #[must_use]
     pub fn from_code(class: Class, number: u8) -> Option<Self> {
-        BY_CODE[class as usize]
-            .get(usize::from(number))
-            .copied()
-            .flatten()
+        let named = BY_CODE[class as usize].get(usize::from(number));
+        named.and_then(|named| named.field)
     }
 
     /// The class and number written in OpenFlow 1.5.
@@ -268,11 +288,21 @@ impl fmt::Display for Field {
         let info = self.info();
         f.write_str(info.name)?;
         if info.count > 1 {
-            write!(f, "{}", self.index())
+            fmt::Display::fmt(&crate::text::Dec(self.index().into()), f)
         } else {
             Ok(())
         }
     }
+}
+
+/// The fields that a list of headers names, as table features have them, and whether with a mask. None where a
+/// field is not known.
+pub fn headers(bytes: &[u8]) -> impl Iterator<Item = (Option<Field>, bool)> {
+    let mut reader = crate::wire::Reader::new(bytes);
+    std::iter::from_fn(move || {
+        let header = read_header(&mut reader).ok()?;
+        Some((header.field, header.has_mask))
+    })
 }
 
 /// The lowest `bits` bits.
@@ -365,19 +395,19 @@ impl FieldValue {
 
     /// The field.
     #[must_use]
-    pub const fn field(&self) -> Field {
+    pub const fn field(self) -> Field {
         self.field
     }
 
     /// The value, as a number.
     #[must_use]
-    pub const fn value(&self) -> u128 {
+    pub const fn value(self) -> u128 {
         u128::from_be_bytes(self.value)
     }
 
     /// The bits that count.
     #[must_use]
-    pub const fn mask(&self) -> u128 {
+    pub const fn mask(self) -> u128 {
         u128::from_be_bytes(self.mask)
     }
 

@@ -66,9 +66,44 @@ macro_rules! fields {
                 }
             }
 
+            /// How many lines the table has.
+            pub(crate) const LINES: usize =
+                [$(stringify!($one)),*].len() + [$(stringify!($many)),*].len();
+
+            /// Which line of the table it is.
+            pub(crate) const fn line(self) -> usize {
+                enum Line { $($one,)* $($many,)* }
+                match self {
+                    $(Self::$one => Line::$one as usize,)*
+                    $(Self::$many(_) => Line::$many as usize,)*
+                }
+            }
+
+            /// How many there are, every member of a family counted.
+            pub(super) const COUNT: usize = [$(stringify!($one)),*].len() $(+ $count)*;
+
+            /// Every field, in the table's order.
+            pub(super) const EVERY: [Self; Self::COUNT] = {
+                let ones = [$(Self::$one),*];
+                let mut every = [Self::PacketType; Self::COUNT];
+                let mut at = 0;
+                while at < ones.len() {
+                    every[at] = ones[at];
+                    at += 1;
+                }
+                $(
+                    let first = at;
+                    while at < first + $count {
+                        every[at] = Self::$many((at - first) as u8);
+                        at += 1;
+                    }
+                )*
+                every
+            };
+
             /// Every field, every member of a family included.
             pub fn all() -> impl Iterator<Item = Self> {
-                [$(Self::$one),*].into_iter()$(.chain((0..$count).map(Self::$many)))*
+                Self::EVERY.into_iter()
             }
         }
     };

@@ -120,6 +120,13 @@ impl BundleAdd {
         }
     }
 
+    /// Writes what stands before the message.
+    pub(super) fn write_head(out: &mut Writer, id: u32, flags: BundleFlags) {
+        out.u32(id);
+        out.zeros(2);
+        out.u16(flags.0);
+    }
+
     /// The message inside.
     ///
     /// # Errors
@@ -152,9 +159,7 @@ impl Body for BundleAdd {
     }
 
     fn write(&self, out: &mut Writer) {
-        out.u32(self.id);
-        out.zeros(2);
-        out.u16(self.flags.0);
+        Self::write_head(out, self.id, self.flags);
         out.bytes(&self.message);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Body;
 use super::match10::{read_fixed, read_nxm, write_nxm};
-use crate::action::{read_flow_actions, read_instructions, write_flow_actions, write_instructions};
+use crate::action::Actions;
 use crate::error::{Error, Result};
 use crate::flow::{Flow, FlowFlags, FlowKey};
 use crate::group::Group;
@@ -70,14 +70,14 @@ impl FlowMod {
     /// Removes the flow with this key.
     #[must_use]
     pub fn delete(key: FlowKey) -> Self {
-        let flow = Flow::new(key.table, key.priority, key.matches, Vec::new());
+        let flow = Flow::new(key.table, key.priority, key.matches, Actions::drop());
         Self::new(FlowCommand::DeleteStrict, flow)
     }
 
     /// Removes every flow of every table.
     #[must_use]
-    pub const fn delete_all() -> Self {
-        let flow = Flow::new(Self::ALL_TABLES, 0, Match::new(), Vec::new());
+    pub fn delete_all() -> Self {
+        let flow = Flow::new(Self::ALL_TABLES, 0, Match::new(), Actions::drop());
         Self::new(FlowCommand::Delete, flow)
     }
 }
@@ -124,7 +124,7 @@ impl FlowMod {
         let match_len = reader.u16()?;
         reader.skip(6)?;
         let (matches, cookie, cookie_mask) = read_nxm(reader, match_len)?;
-        let actions = read_flow_actions(reader, &matches)?;
+        let actions = Actions::read_flow_actions(reader, &matches)?;
         let cookie = if cookie_mask == 0 { new_cookie } else { cookie };
         let mut flow = Flow::new(table, priority, matches, actions).cookie(cookie);
         (flow.idle_timeout, flow.hard_timeout, flow.flags) = (idle_timeout, hard_timeout, flags);
@@ -155,7 +155,7 @@ impl FlowMod {
             _ => self.cookie_mask,
         };
         write_nxm(out, length_at, &flow.key.matches, flow.cookie, mask);
-        write_flow_actions(out, &flow.actions);
+        flow.actions.write_flow_actions(out);
         if self.out_group.is_some() {
             out.unsayable("out_group");
         }
@@ -175,7 +175,7 @@ impl FlowMod {
         let buffer = Some(reader.u32()?).filter(|buffer| *buffer != u32::MAX);
         let out_port = Some(Port::from_u16(reader.u16()?)).filter(|port| *port != Port::ANY);
         let flags = FlowFlags(reader.u16()? & 3);
-        let actions = read_flow_actions(reader, &matches)?;
+        let actions = Actions::read_flow_actions(reader, &matches)?;
         let mut flow = Flow::new(table, priority, matches, actions).cookie(cookie);
         (flow.idle_timeout, flow.hard_timeout, flow.flags) = (idle_timeout, hard_timeout, flags);
         Ok(Self {
@@ -212,7 +212,7 @@ impl Body for FlowMod {
             importance
         };
         let matches = Match::read(reader)?;
-        let actions = read_instructions(reader)?;
+        let actions = Actions::read_instructions(reader)?;
         let key = FlowKey {
             table,
             priority,
@@ -258,6 +258,6 @@ impl Body for FlowMod {
         }
         out.u16(flow.importance);
         flow.key.matches.write(out);
-        write_instructions(out, &flow.actions);
+        flow.actions.write_instructions(out);
     }
 }

@@ -66,6 +66,19 @@ impl GroupMod {
     }
 }
 
+impl Group {
+    /// What the group does, without its number, in the bytes of OpenFlow 1.5: the same for the same groups in
+    /// every build and on every machine, so that a number can be made of it.
+    #[must_use]
+    pub fn content(&self) -> Vec<u8> {
+        let mut out = Writer::new(Version::V15);
+        out.u8(self.kind.code());
+        write_buckets(&mut out, self);
+        write_group_properties(&mut out, self);
+        out.into_bytes()
+    }
+}
+
 impl GroupCommand {
     fn from_code(code: u16) -> Option<Self> {
         Some(match code {

@@ -30,7 +30,6 @@ pub(super) fn read_nxm(reader: &mut Reader<'_>, length: u16) -> Result<(Match, u
             matches.read_one(&mut body)?;
         }
     }
-    matches.settle();
     Ok((matches, cookie, mask))
 }
 

@@ -156,6 +156,10 @@ macro_rules! messages {
         }
 
         impl Kind {
+            const fn info(self) -> &'static MessageInfo {
+                &Message::TABLE[self as usize]
+            }
+
             fn of(version: Version, space: Space, number: u32) -> Option<Self> {
                 match (space, number) {
                     $($((Space::$space, $number)
@@ -191,7 +195,7 @@ macro_rules! messages {
             #[must_use]
             pub const fn info(&self) -> Option<&'static MessageInfo> {
                 match self {
-                    $(Self::$name { .. } => Some(&Self::TABLE[Kind::$name as usize]),)*
+                    $(Self::$name { .. } => Some(Kind::$name.info()),)*
                     Self::Unknown { .. } => None,
                 }
             }
@@ -308,6 +312,102 @@ fn remedy(others: Versions) -> String {
     }
 }
 
+/// Why something could not be appended.
+enum Bad {
+    Unsayable(&'static str),
+    TooLong(TooLong),
+}
+
+impl Bad {
+    fn error(self, version: Version, others: impl FnOnce() -> Versions) -> EncodeError {
+        match self {
+            Self::TooLong(error) => error.into(),
+            Self::Unsayable(what) => EncodeError::Unsayable {
+                what,
+                version,
+                others: others(),
+            },
+        }
+    }
+}
+
+/// Appends what `write` writes, one message. On an error, `out` is as it was.
+fn append(out: &mut Vec<u8>, version: Version, write: impl FnOnce(&mut Writer)) -> Result<(), Bad> {
+    let start = out.len();
+    let mut writer = Writer::behind(std::mem::take(out), version);
+    write(&mut writer);
+    let unsayable = writer.first_unsayable();
+    *out = writer.into_bytes();
+    let length = out.len() - start;
+    let result = match unsayable {
+        Some(what) => Err(Bad::Unsayable(what)),
+        None if length > usize::from(u16::MAX) => Err(Bad::TooLong(TooLong { length })),
+        None => return Ok(()),
+    };
+    out.truncate(start);
+    result
+}
+
+/// Writes a message of this kind with the number that the version has for it.
+fn write_as(out: &mut Writer, info: &MessageInfo, xid: u32, body: impl FnOnce(&mut Writer)) {
+    let Some(code) = info.codes.iter().find(|code| code.is_in(out.version)) else {
+        return out.unsayable(info.name);
+    };
+    let (kind, extension) = match code.space {
+        Space::Standard => (code.number as u8, None),
+        Space::Nicira => (EXPERIMENTER, Some((NICIRA, code.number))),
+        Space::Onf => (EXPERIMENTER, Some((ONF, code.number))),
+    };
+    write_frame(out, kind, extension, xid, body);
+}
+
+fn write_frame(
+    out: &mut Writer,
+    kind: u8,
+    extension: Option<(u32, u32)>,
+    xid: u32,
+    body: impl FnOnce(&mut Writer),
+) {
+    let start = out.len();
+    out.u8(out.version.number());
+    out.u8(kind);
+    out.u16(0);
+    out.u32(xid);
+    if let Some((experimenter, subtype)) = extension {
+        out.u32(experimenter);
+        out.u32(subtype);
+    }
+    body(out);
+    out.patch_len(start + 2, start);
+}
+
+/// Writes a message into a bundle; both have the same transaction number.
+fn bundle_add(out: &mut Writer, xid: u32, id: u32, message: impl FnOnce(&mut Writer)) {
+    write_as(out, Kind::BundleAdd.info(), xid, |out| {
+        BundleAdd::write_head(out, id, BundleFlags::ATOMIC_ORDERED);
+        message(out);
+    });
+}
+
+impl FlowMod {
+    /// Appends the change to `out` as one of a bundle. On an error, `out` is as it was.
+    pub(crate) fn write_in_bundle(
+        &self,
+        out: &mut Vec<u8>,
+        version: Version,
+        xid: u32,
+        bundle: u32,
+    ) -> Result<(), EncodeError> {
+        let whole = |out: &mut Writer| {
+            write_as(out, Kind::FlowMod.info(), xid, |out| self.write(out));
+        };
+        append(out, version, |out| bundle_add(out, xid, bundle, whole)).map_err(|bad| {
+            let versions = || Message::FlowMod(Box::new(self.clone())).versions();
+            bad.error(version, versions)
+        })
+    }
+}
+
 impl Message {
     /// The message's name, for logs.
     #[must_use]
@@ -343,23 +443,21 @@ impl Message {
         version: Version,
         xid: u32,
     ) -> Result<(), EncodeError> {
-        let start = out.len();
-        let mut writer = Writer::behind(std::mem::take(out), version);
-        self.write_whole(&mut writer, xid);
-        let unsayable = writer.first_unsayable();
-        *out = writer.into_bytes();
-        let length = out.len() - start;
-        let result = match unsayable {
-            Some(what) => Err(EncodeError::Unsayable {
-                what,
-                version,
-                others: self.versions(),
-            }),
-            None if length > usize::from(u16::MAX) => Err(TooLong { length }.into()),
-            None => return Ok(()),
-        };
-        out.truncate(start);
-        result
+        append(out, version, |out| self.write_whole(out, xid))
+            .map_err(|bad| bad.error(version, || self.versions()))
+    }
+
+    /// Appends the message to `out` as one of a bundle. On an error, `out` is as it was.
+    pub(crate) fn write_in_bundle(
+        &self,
+        out: &mut Vec<u8>,
+        version: Version,
+        xid: u32,
+        bundle: u32,
+    ) -> Result<(), EncodeError> {
+        let whole = |out: &mut Writer| self.write_whole(out, xid);
+        append(out, version, |out| bundle_add(out, xid, bundle, whole))
+            .map_err(|bad| bad.error(version, || self.versions()))
     }
 
     /// The versions that can say the message.
@@ -373,32 +471,16 @@ impl Message {
     }
 
     fn write_whole(&self, out: &mut Writer, xid: u32) {
-        let start = out.len();
-        let standard = |kind| (kind, None);
-        let (kind, extension) = match self {
-            Self::Unknown { kind, .. } => standard(*kind),
-            _ => {
-                let codes = self.info().map_or(&[][..], |info| info.codes);
-                match codes.iter().find(|code| code.is_in(out.version)) {
-                    Some(code) => match code.space {
-                        Space::Standard => standard(code.number as u8),
-                        Space::Nicira => (EXPERIMENTER, Some((NICIRA, code.number))),
-                        Space::Onf => (EXPERIMENTER, Some((ONF, code.number))),
-                    },
-                    None => return out.unsayable(self.name()),
-                }
+        match self.info() {
+            Some(info) => write_as(out, info, xid, |out| self.write_body(out)),
+            None => {
+                let kind = match self {
+                    Self::Unknown { kind, .. } => *kind,
+                    _ => EXPERIMENTER,
+                };
+                write_frame(out, kind, None, xid, |out| self.write_body(out));
             }
-        };
-        out.u8(out.version.number());
-        out.u8(kind);
-        out.u16(0);
-        out.u32(xid);
-        if let Some((experimenter, subtype)) = extension {
-            out.u32(experimenter);
-            out.u32(subtype);
         }
-        self.write_body(out);
-        out.patch_len(start + 2, start);
     }
 
     /// Reads one whole message, and its transaction number.
@@ -436,7 +518,7 @@ impl Message {
         let version = Version::from_number(*bytes.first()?)?;
         let mut reader = Reader::of_version(bytes.get(HEADER..)?, version);
         let kind = Self::find(*bytes.get(1)?, &mut reader).ok()?;
-        kind.map(|kind| &Self::TABLE[kind as usize])
+        kind.map(Kind::info)
     }
 
     fn find(kind: u8, reader: &mut Reader<'_>) -> Result<Option<Kind>> {

@@ -403,7 +403,7 @@ impl Tables {
             return Err("OFPBMC_BAD_PREREQ");
         }
         if !deletes {
-            self.check_actions(&flow.actions)?;
+            self.check_actions(&flow.actions.to_vec())?;
         }
         match change.command {
             FlowCommand::Add => {
@@ -499,7 +499,7 @@ impl Tables {
                 self.groups.retain(|id, _| !goes(*id));
                 let mut gone = Vec::new();
                 self.flows.retain(|_, held| {
-                    let uses = uses_group(&held.actions, &goes);
+                    let uses = uses_group(&held.actions.to_vec(), &goes);
                     if uses && held.flags.contains(FlowFlags::SEND_FLOW_REM) {
                         gone.push(farewell(held, RemovedReason::GroupDelete));
                     }
@@ -577,9 +577,9 @@ fn meant(change: &FlowMod, held: &Flow, strict: bool) -> bool {
     };
     let port = change
         .out_port
-        .is_none_or(|port| outputs_to(&held.actions, port));
+        .is_none_or(|port| outputs_to(&held.actions.to_vec(), port));
     let group = change
         .out_group
-        .is_none_or(|group| uses_group(&held.actions, &|id| id == group));
+        .is_none_or(|group| uses_group(&held.actions.to_vec(), &|id| id == group));
     table && cookie && matches && port && group
 }

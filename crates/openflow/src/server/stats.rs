@@ -21,10 +21,10 @@ impl Switch {
                 && (flow.cookie ^ query.cookie) & query.cookie_mask == 0
                 && query
                     .out_port
-                    .is_none_or(|port| outputs_to(&flow.actions, port))
+                    .is_none_or(|port| outputs_to(&flow.actions.to_vec(), port))
                 && query
                     .out_group
-                    .is_none_or(|group| uses_group(&flow.actions, &|id| id == group))
+                    .is_none_or(|group| uses_group(&flow.actions.to_vec(), &|id| id == group))
                 && covers(&query.matches, &flow.key.matches)
         })
     }

@@ -1,14 +1,14 @@
 //! The life of a bundle, as the session drives it.
 //!
-//! Open, all messages, and close go out at once. When the close is answered every refusal is known:
+//! Open, all messages, and close need no answer before the next. When the close is answered every refusal is known:
 //! with one, the bundle is discarded; with none, it is committed. Open vSwitch itself would commit
 //! what is left of a bundle after a message was refused, which is not what a transaction is.
 
 use super::{Event, Pending, SendError, Session};
 use crate::message::{
-    BundleAdd, BundleControl, BundleControlKind, BundleFlags, EncodeError, ErrorMessage, HEADER,
-    Message, TooLong,
+    BundleControl, BundleControlKind, BundleFlags, EncodeError, ErrorMessage, FlowMod, Message,
 };
+use crate::version::Version;
 
 /// A bundle on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,11 +68,11 @@ pub(super) enum Step {
     Discard,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Bundle {
-    /// The transaction number of each message, in order; they are consecutive but for the wrap.
-    first: u32,
-    count: u32,
+    /// Runs of consecutive transaction numbers, the first of each and how many: those of the messages, in
+    /// order.
+    runs: Vec<(u32, u32)>,
     failure: BundleFailure,
     committed: bool,
 }
@@ -80,13 +80,26 @@ pub(super) struct Bundle {
 impl Bundle {
     /// The place of the message with this transaction number.
     fn place(&self, xid: u32) -> Option<usize> {
-        // Zero is never used, so a number beyond the wrap is one less than the distance says.
-        let distance = if xid >= self.first {
-            xid - self.first
-        } else {
-            xid.wrapping_sub(self.first).wrapping_sub(1)
-        };
-        (distance < self.count).then_some(distance as usize)
+        let mut before = 0;
+        for (first, count) in &self.runs {
+            let distance = xid.wrapping_sub(*first);
+            if distance < *count {
+                return Some(before + distance as usize);
+            }
+            before += *count as usize;
+        }
+        None
+    }
+
+    fn len(&self) -> usize {
+        self.runs.iter().map(|(_, count)| *count as usize).sum()
+    }
+
+    fn push(&mut self, xid: u32) {
+        match self.runs.last_mut() {
+            Some((first, count)) if first.wrapping_add(*count) == xid => *count += 1,
+            _ => self.runs.push((xid, 1)),
+        }
     }
 }
 
@@ -98,8 +111,6 @@ pub struct Transaction<'a> {
     id: BundleId,
     /// How much waited to be sent before.
     before: usize,
-    first: Option<u32>,
-    count: u32,
     committed: bool,
 }
 
@@ -109,25 +120,15 @@ impl Transaction<'_> {
     /// # Errors
     /// When it does not fit, or the version cannot say it.
     pub fn add(&mut self, message: &Message) -> Result<usize, BundleError> {
-        let session = &mut *self.session;
-        let index = self.count as usize;
-        let xid = session.xid();
-        self.first.get_or_insert(xid);
-        let bad = |error| BundleError::Message { index, error };
-        let message = message.encode_as(session.version, xid).map_err(bad)?;
-        let length = message.len() + BundleAdd::overhead(session.version);
-        if length > usize::from(u16::MAX) {
-            return Err(bad(TooLong { length }.into()));
-        }
-        debug_assert!(message.len() >= HEADER, "a message has a header");
-        let add = BundleAdd {
-            id: self.id.0,
-            flags: BundleFlags::ATOMIC_ORDERED,
-            message: message.into(),
-        };
-        session.push_as(xid, &Message::BundleAdd(add))?;
-        self.count += 1;
-        Ok(index)
+        self.session.add_to_bundle(self.id, message)
+    }
+
+    /// Adds a change of flows, as [`Transaction::add`] does.
+    ///
+    /// # Errors
+    /// When it does not fit, or the version cannot say it.
+    pub fn add_flow(&mut self, change: &FlowMod) -> Result<usize, BundleError> {
+        self.session.add_flow_to_bundle(self.id, change)
     }
 
     /// Sends all of it. [`Event::Bundle`] says how it went.
@@ -135,15 +136,7 @@ impl Transaction<'_> {
     /// # Errors
     /// When it cannot be sent; then nothing of it is.
     pub fn commit(mut self) -> Result<BundleId, BundleError> {
-        self.session
-            .control(self.id, BundleControlKind::CloseRequest, Step::Close)?;
-        let bundle = Bundle {
-            first: self.first.unwrap_or(0),
-            count: self.count,
-            failure: BundleFailure::default(),
-            committed: false,
-        };
-        self.session.bundles.insert(self.id, bundle);
+        self.session.commit_bundle(self.id)?;
         self.committed = true;
         Ok(self.id)
     }
@@ -151,14 +144,10 @@ impl Transaction<'_> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        if self.committed {
-            return;
+        if !self.committed {
+            self.session.output.truncate(self.before);
+            self.session.forget_bundle(self.id);
         }
-        self.session.output.truncate(self.before);
-        let id = self.id;
-        self.session
-            .pending
-            .retain(|_, pending| !matches!(pending, Pending::Bundle(known, _) if *known == id));
     }
 }
 
@@ -181,23 +170,98 @@ impl Session {
     /// # Errors
     /// When none can begin now.
     pub fn transaction(&mut self) -> Result<Transaction<'_>, BundleError> {
-        if !self.is_ready() {
-            return Err(SendError::NotReady.into());
-        }
         let before = self.output.len();
-        let id = BundleId(self.xid());
-        let transaction = Transaction {
+        let id = self.open_bundle()?;
+        Ok(Transaction {
             session: self,
             id,
             before,
-            first: None,
-            count: 0,
             committed: false,
+        })
+    }
+
+    /// Begins a bundle that goes out while it is put together, so that the switch can read its beginning
+    /// before its end is known. It takes effect with [`Session::commit_bundle`] only;
+    /// [`Session::discard_bundle`] ends it without effect. Other messages may be sent meanwhile.
+    ///
+    /// # Errors
+    /// When none can begin now.
+    pub fn open_bundle(&mut self) -> Result<BundleId, BundleError> {
+        if !self.is_ready() {
+            return Err(SendError::NotReady.into());
+        }
+        let id = BundleId(self.xid());
+        self.control(id, BundleControlKind::OpenRequest, Step::Open)?;
+        self.bundles.insert(id, Bundle::default());
+        Ok(id)
+    }
+
+    /// Adds a message to a bundle; the place by which a refusal would name it, counted from zero.
+    ///
+    /// # Errors
+    /// When it does not fit, or the version cannot say it. The bundle is as it was.
+    pub fn add_to_bundle(&mut self, id: BundleId, message: &Message) -> Result<usize, BundleError> {
+        self.put(id, |out, version, xid| {
+            message.write_in_bundle(out, version, xid, id.0)
+        })
+    }
+
+    /// Adds a change of flows to a bundle, as [`Session::add_to_bundle`] does.
+    ///
+    /// # Errors
+    /// When it does not fit, or the version cannot say it. The bundle is as it was.
+    pub fn add_flow_to_bundle(
+        &mut self,
+        id: BundleId,
+        change: &FlowMod,
+    ) -> Result<usize, BundleError> {
+        self.put(id, |out, version, xid| {
+            change.write_in_bundle(out, version, xid, id.0)
+        })
+    }
+
+    fn put(
+        &mut self,
+        id: BundleId,
+        write: impl FnOnce(&mut Vec<u8>, Version, u32) -> Result<(), EncodeError>,
+    ) -> Result<usize, BundleError> {
+        let xid = self.xid();
+        let Some(bundle) = self.bundles.get_mut(&id) else {
+            return Err(SendError::NotReady.into());
         };
-        transaction
-            .session
-            .control(id, BundleControlKind::OpenRequest, Step::Open)?;
-        Ok(transaction)
+        let index = bundle.len();
+        let before = self.output.len();
+        write(&mut self.output, self.version, xid)
+            .map_err(|error| BundleError::Message { index, error })?;
+        if self.output.len() > self.config.max_output {
+            self.output.truncate(before);
+            return Err(SendError::Full.into());
+        }
+        bundle.push(xid);
+        Ok(index)
+    }
+
+    /// Lets a bundle take effect if no message of it is refused. [`Event::Bundle`] says how it went.
+    ///
+    /// # Errors
+    /// When that cannot be sent.
+    pub fn commit_bundle(&mut self, id: BundleId) -> Result<(), BundleError> {
+        Ok(self.control(id, BundleControlKind::CloseRequest, Step::Close)?)
+    }
+
+    /// Ends a bundle without effect. [`Event::Bundle`] says when it has ended.
+    ///
+    /// # Errors
+    /// When that cannot be sent.
+    pub fn discard_bundle(&mut self, id: BundleId) -> Result<(), BundleError> {
+        Ok(self.control(id, BundleControlKind::DiscardRequest, Step::Discard)?)
+    }
+
+    /// Forgets a bundle of which nothing was sent.
+    fn forget_bundle(&mut self, id: BundleId) {
+        self.bundles.remove(&id);
+        self.pending
+            .retain(|_, pending| !matches!(pending, Pending::Bundle(known, _) if *known == id));
     }
 
     fn control(
@@ -262,7 +326,7 @@ impl Session {
         };
         bundle.failure.bundle.get_or_insert(error);
         match step {
-            // The close is on its way and will be refused as well.
+            // The close is or will be on its way, and will be refused as well.
             Step::Open => {}
             Step::Close | Step::Commit | Step::Discard => self.bundle_end(id),
         }

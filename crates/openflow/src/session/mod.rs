@@ -330,9 +330,23 @@ impl Session {
     pub fn handle_bytes(&mut self, bytes: &[u8], now: Instant) -> Result<(), SessionError> {
         self.heard = now;
         self.probing = false;
+        if self.input.is_empty() {
+            // Nearly all messages are read where they arrived.
+            let used = self.handle_whole(bytes)?;
+            self.input.extend_from_slice(&bytes[used..]);
+            return Ok(());
+        }
         let mut input = std::mem::take(&mut self.input);
         input.extend_from_slice(bytes);
-        let mut rest = input.as_slice();
+        let used = self.handle_whole(&input)?;
+        input.drain(..used);
+        self.input = input;
+        Ok(())
+    }
+
+    /// Handles the messages that are there as a whole; how many bytes they have.
+    fn handle_whole(&mut self, bytes: &[u8]) -> Result<usize, SessionError> {
+        let mut rest = bytes;
         while let Some(header) = rest.first_chunk::<HEADER>() {
             let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
             if length < HEADER {
@@ -348,10 +362,7 @@ impl Session {
             self.handle_message(message)?;
             rest = tail;
         }
-        let used = input.len() - rest.len();
-        input.drain(..used);
-        self.input = input;
-        Ok(())
+        Ok(bytes.len() - rest.len())
     }
 
     fn handle_message(&mut self, bytes: &[u8]) -> Result<(), SessionError> {

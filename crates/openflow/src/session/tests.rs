@@ -341,3 +341,55 @@ fn nonsense_is_left_out_and_a_bad_length_ends_the_session() {
         .handle_bytes(&[6, 11, 0, 7, 0, 0, 0, 0], pair.now);
     assert_eq!(end, Err(SessionError::Framing(7)));
 }
+
+#[test]
+fn a_bundle_goes_out_while_it_is_put_together() {
+    let mut pair = Pair::ready();
+    let id = pair.session.open_bundle().unwrap();
+    let (open, control) = pair.hear_control(BundleControlKind::OpenRequest);
+    pair.answer(open, control, BundleControlKind::OpenReply);
+    let mut adds = Vec::new();
+    for (n, message) in flow_mods(3).iter().enumerate() {
+        assert_eq!(pair.session.add_to_bundle(id, message), Ok(n));
+        let (xid, Message::BundleAdd(add)) = pair.hear() else {
+            panic!("an addition")
+        };
+        assert_eq!(&add.inner().unwrap(), message);
+        adds.push(xid);
+        // What is asked meanwhile is no part of the bundle.
+        let other = pair.session.barrier().unwrap();
+        let (xid, _) = pair.hear();
+        pair.say(xid, &Message::BarrierReply);
+        let answer = Ok(Reply::Message(Message::BarrierReply));
+        assert_eq!(pair.session.poll_event(), Some(Event::Reply(other, answer)));
+    }
+    // A refusal before the end names the message all the same.
+    pair.say(adds[2], &Message::Error(refusal(4, 9)));
+    pair.session.commit_bundle(id).unwrap();
+    let (close, _) = pair.hear_control(BundleControlKind::CloseRequest);
+    pair.answer(close, control, BundleControlKind::CloseReply);
+    let (discard, _) = pair.hear_control(BundleControlKind::DiscardRequest);
+    pair.answer(discard, control, BundleControlKind::DiscardReply);
+    let Some(Event::Bundle(ended, Err(failure))) = pair.session.poll_event() else {
+        panic!("the end of the bundle")
+    };
+    assert_eq!(ended, id);
+    assert_eq!(failure.messages, [(2, refusal(4, 9))]);
+}
+
+#[test]
+fn a_bundle_that_is_discarded_has_no_effect() {
+    let mut pair = Pair::ready();
+    let id = pair.session.open_bundle().unwrap();
+    let (open, control) = pair.hear_control(BundleControlKind::OpenRequest);
+    pair.session.add_to_bundle(id, &flow_mods(1)[0]).unwrap();
+    pair.hear();
+    pair.answer(open, control, BundleControlKind::OpenReply);
+    pair.session.discard_bundle(id).unwrap();
+    let (discard, _) = pair.hear_control(BundleControlKind::DiscardRequest);
+    pair.answer(discard, control, BundleControlKind::DiscardReply);
+    let end = pair.session.poll_event();
+    assert_eq!(end, Some(Event::Bundle(id, Err(BundleFailure::default()))));
+    // Nothing can be added to what has ended.
+    assert!(pair.session.add_to_bundle(id, &flow_mods(1)[0]).is_err());
+}

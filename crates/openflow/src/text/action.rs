@@ -1,13 +1,13 @@
 //! Actions as text.
 
-use std::fmt;
+use std::fmt::{self, Display};
 use std::net::IpAddr;
 
-use super::{Bytes, Hex, List, Parts, Value};
+use super::{Bytes, Dec, Hex, List, Parts, Value};
 use crate::action::{
-    Action, Bundle, BundleAlgorithm, Controller, Ct, CtZone, Encap, EncapProperty, HashFields,
-    Header, Learn, LearnSource, LearnSpec, LearnTarget, Multipath, Nat, NatDirection, NatRange,
-    Sample,
+    Action, Actions, Bundle, BundleAlgorithm, Controller, Ct, CtZone, Encap, EncapProperty,
+    HashFields, Header, Learn, LearnSource, LearnSpec, LearnTarget, Multipath, Nat, NatDirection,
+    NatRange, Sample,
 };
 use crate::field::FieldValue;
 use crate::message::REASONS;
@@ -21,9 +21,14 @@ impl fmt::Display for Action {
                 write!(f, "output(port={port},max_len={max_len})")
             }
             Self::OutputReg { source, .. } => write!(f, "output:{source}"),
-            Self::Controller(controller) => write!(f, "{controller}"),
+            Self::Controller(controller) => controller.fmt(f),
             Self::Resubmit { in_port, table, ct } => resubmit(f, *in_port, *table, *ct),
-            Self::SetField(value) => write!(f, "set_field:{}->{}", Value(value), value.field()),
+            Self::SetField(value) => {
+                f.write_str("set_field:")?;
+                Value(value).fmt(f)?;
+                f.write_str("->")?;
+                value.field().fmt(f)
+            }
             Self::Move {
                 source,
                 destination,
@@ -37,10 +42,10 @@ impl fmt::Display for Action {
             Self::DecMplsTtl => f.write_str("dec_mpls_ttl"),
             Self::DecTtl => f.write_str("dec_ttl"),
             Self::DecTtlTo(ids) => write!(f, "dec_ttl({})", List(ids)),
-            Self::Ct(ct) => write!(f, "{ct}"),
+            Self::Ct(ct) => ct.fmt(f),
             Self::CtClear => f.write_str("ct_clear"),
-            Self::Nat(nat) => write!(f, "{nat}"),
-            Self::Clone(actions) => write!(f, "clone({})", Actions(actions)),
+            Self::Nat(nat) => nat.fmt(f),
+            Self::Clone(actions) => write!(f, "clone({})", ActionList(actions)),
             Self::Learn(learn) => write!(f, "{learn}"),
             Self::Conjunction {
                 id,
@@ -75,7 +80,7 @@ impl fmt::Display for Action {
             Self::ModVlanVid(vid) => write!(f, "mod_vlan_vid:{vid}"),
             Self::ModVlanPcp(pcp) => write!(f, "mod_vlan_pcp:{pcp}"),
             Self::ClearActions => f.write_str("clear_actions"),
-            Self::WriteActions(actions) => write!(f, "write_actions({})", Actions(actions)),
+            Self::WriteActions(actions) => write!(f, "write_actions({})", ActionList(actions)),
             Self::WriteMetadata {
                 value,
                 mask: u64::MAX,
@@ -98,9 +103,9 @@ impl fmt::Display for Action {
 }
 
 /// A list of actions; none means drop.
-pub(super) struct Actions<'a>(pub(super) &'a [Action]);
+pub(super) struct ActionList<'a>(pub(super) &'a [Action]);
 
-impl fmt::Display for Actions<'_> {
+impl fmt::Display for ActionList<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             f.write_str("drop")
@@ -110,13 +115,29 @@ impl fmt::Display for Actions<'_> {
     }
 }
 
+impl fmt::Display for Actions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("drop");
+        }
+        for (n, action) in self.iter().enumerate() {
+            if n > 0 {
+                f.write_str(",")?;
+            }
+            action.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
 fn output(f: &mut fmt::Formatter<'_>, port: Port, max_len: u16) -> fmt::Result {
     if port == Port::CONTROLLER {
         write!(f, "CONTROLLER:{max_len}")
     } else if port.reserved_name().is_some() {
         write!(f, "{port}")
     } else {
-        write!(f, "output:{port}")
+        f.write_str("output:")?;
+        Dec(port.0.into()).fmt(f)
     }
 }
 
@@ -135,7 +156,7 @@ fn resubmit(
             }
             f.write_str(",")?;
             if let Some(table) = table {
-                write!(f, "{table}")?;
+                Dec(table.into()).fmt(f)?;
             }
             f.write_str(if ct { ",ct)" } else { ")" })
         }
@@ -143,14 +164,15 @@ fn resubmit(
 }
 
 fn fin_timeout(f: &mut fmt::Formatter<'_>, idle: u16, hard: u16) -> fmt::Result {
-    let mut parts = Parts::default();
+    f.write_str("fin_timeout(")?;
+    let mut parts = Parts::new(f);
     if idle != 0 {
-        parts.push(format_args!("idle_timeout={idle}"));
+        parts.push(format_args!("idle_timeout={idle}"))?;
     }
     if hard != 0 {
-        parts.push(format_args!("hard_timeout={hard}"));
+        parts.push(format_args!("hard_timeout={hard}"))?;
     }
-    write!(f, "fin_timeout({})", parts.finish())
+    f.write_str(")")
 }
 
 impl fmt::Display for Encap {
@@ -204,64 +226,66 @@ impl fmt::Display for Controller {
         if *self == default {
             return write!(f, "CONTROLLER:{}", self.max_len);
         }
-        let mut parts = Parts::default();
+        f.write_str("controller(")?;
+        let mut parts = Parts::new(f);
         if self.reason != default.reason {
             match REASONS.get(usize::from(self.reason)) {
-                Some(reason) => parts.push(format_args!("reason={reason}")),
-                None => parts.push(format_args!("reason={}", self.reason)),
+                Some(reason) => parts.push(format_args!("reason={reason}"))?,
+                None => parts.push(format_args!("reason={}", self.reason))?,
             }
         }
         if self.max_len != u16::MAX {
-            parts.push(format_args!("max_len={}", self.max_len));
+            parts.push(format_args!("max_len={}", self.max_len))?;
         }
         if self.controller_id != 0 {
-            parts.push(format_args!("id={}", self.controller_id));
+            parts.push(format_args!("id={}", self.controller_id))?;
         }
         if !self.userdata.is_empty() {
-            parts.push(format_args!("userdata={}", Bytes(&self.userdata)));
+            parts.push(format_args!("userdata={}", Bytes(&self.userdata)))?;
         }
         if self.pause {
-            parts.push("pause");
+            parts.push("pause")?;
         }
         if let Some(meter) = self.meter_id {
-            parts.push(format_args!("meter_id={meter}"));
+            parts.push(format_args!("meter_id={meter}"))?;
         }
-        write!(f, "controller({})", parts.finish())
+        f.write_str(")")
     }
 }
 
 impl fmt::Display for Ct {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Parts::default();
+        f.write_str("ct(")?;
+        let mut parts = Parts::new(f);
         if self.commit {
-            parts.push("commit");
+            parts.push("commit")?;
         }
         if self.force {
-            parts.push("force");
+            parts.push("force")?;
         }
         if let Some(table) = self.table {
-            parts.push(format_args!("table={table}"));
+            parts.push(format_args!("table={table}"))?;
         }
         match self.zone {
             CtZone::Immediate(0) => {}
-            CtZone::Immediate(zone) => parts.push(format_args!("zone={zone}")),
-            CtZone::Field(field) => parts.push(format_args!("zone={field}")),
+            CtZone::Immediate(zone) => parts.push(format_args!("zone={zone}"))?,
+            CtZone::Field(field) => parts.push(format_args!("zone={field}"))?,
         }
         let mut actions = self.actions.as_slice();
         if let [nat @ Action::Nat(_), rest @ ..] = actions {
-            parts.push(nat);
+            parts.push(nat)?;
             actions = rest;
         }
         if !actions.is_empty() {
-            parts.push(format_args!("exec({})", List(actions)));
+            parts.push(format_args!("exec({})", List(actions)))?;
         }
         match self.alg {
             0 => {}
-            21 => parts.push("alg=ftp"),
-            69 => parts.push("alg=tftp"),
-            alg => parts.push(format_args!("alg={alg}")),
+            21 => parts.push("alg=ftp")?,
+            69 => parts.push("alg=tftp")?,
+            alg => parts.push(format_args!("alg={alg}"))?,
         }
-        write!(f, "ct({})", parts.finish())
+        f.write_str(")")
     }
 }
 
@@ -280,16 +304,13 @@ impl fmt::Display for Nat {
             None => return f.write_str(")"),
         };
         let bracket = min.is_ipv6() && self.ports.is_some();
-        let address = |address: IpAddr| {
-            if bracket {
-                format!("[{address}]")
-            } else {
-                address.to_string()
-            }
+        let address = |f: &mut fmt::Formatter<'_>, before: &str, address: IpAddr| match bracket {
+            true => write!(f, "{before}[{address}]"),
+            false => write!(f, "{before}{address}"),
         };
-        write!(f, "={}", address(min))?;
+        address(f, "=", min)?;
         if let Some(max) = max.filter(|max| *max != min) {
-            write!(f, "-{}", address(max))?;
+            address(f, "-", max)?;
         }
         if let Some((min, max)) = self.ports {
             write!(f, ":{min}")?;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::action::Actions;
-use super::{Bytes, Parts};
+use super::action::ActionList;
+use super::{Bytes, Dec, Hex, List, Parts};
 use crate::flow::{Flow, FlowFlags, FlowKey};
 use crate::group::{Bucket, Group, GroupKind};
 use crate::message::{Meter, MeterBand};
@@ -13,7 +13,7 @@ impl fmt::Display for FlowKey {
         if self.table != 0 {
             write!(f, "table={}, ", self.table)?;
         }
-        f.write_str(&self.matches.text(self.priority))
+        self.matches.write_text(f, self.priority).map(drop)
     }
 }
 
@@ -21,10 +21,14 @@ impl fmt::Display for FlowKey {
 impl fmt::Display for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.cookie != 0 {
-            write!(f, "cookie={:#x}, ", self.cookie)?;
+            f.write_str("cookie=")?;
+            Hex::from(self.cookie).fmt(f)?;
+            f.write_str(", ")?;
         }
         if self.key.table != 0 {
-            write!(f, "table={}, ", self.key.table)?;
+            f.write_str("table=")?;
+            Dec(self.key.table.into()).fmt(f)?;
+            f.write_str(", ")?;
         }
         if self.idle_timeout != 0 {
             write!(f, "idle_timeout={}, ", self.idle_timeout)?;
@@ -46,11 +50,11 @@ impl fmt::Display for Flow {
         if self.importance != 0 {
             write!(f, "importance={}, ", self.importance)?;
         }
-        let matches = self.key.matches.text(self.key.priority);
-        if !matches.is_empty() {
-            write!(f, "{matches} ")?;
+        if self.key.matches.write_text(f, self.key.priority)? {
+            f.write_str(" ")?;
         }
-        write!(f, "actions={}", Actions(&self.actions))
+        f.write_str("actions=")?;
+        self.actions.fmt(f)
     }
 }
 
@@ -76,49 +80,48 @@ impl fmt::Display for BucketOf<'_> {
         if let Some(group) = bucket.watch_group {
             write!(f, "watch_group:{group},")?;
         }
-        write!(f, "actions={}", Actions(&bucket.actions))
+        write!(f, "actions={}", ActionList(&bucket.actions))
     }
 }
 
 /// As `ovs-ofctl dump-groups` writes it.
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Parts::default();
-        parts.push(format_args!("group_id={}", self.id));
+        let mut parts = Parts::new(f);
+        parts.push(format_args!("group_id={}", self.id))?;
         match self.kind {
-            GroupKind::All => parts.push("type=all"),
-            GroupKind::Select => parts.push("type=select"),
-            GroupKind::Indirect => parts.push("type=indirect"),
-            GroupKind::FastFailover => parts.push("type=ff"),
-            GroupKind::Unknown(kind) => parts.push(format_args!("type={kind}")),
+            GroupKind::All => parts.push("type=all")?,
+            GroupKind::Select => parts.push("type=select")?,
+            GroupKind::Indirect => parts.push("type=indirect")?,
+            GroupKind::FastFailover => parts.push("type=ff")?,
+            GroupKind::Unknown(kind) => parts.push(format_args!("type={kind}"))?,
         }
         if let Some(selection) = self.selection.as_ref().filter(|s| !s.method.is_empty()) {
-            parts.push(format_args!("selection_method={}", selection.method));
+            parts.push(format_args!("selection_method={}", selection.method))?;
             if selection.param != 0 {
-                parts.push(format_args!("selection_method_param={}", selection.param));
+                parts.push(format_args!("selection_method_param={}", selection.param))?;
             }
             match selection.fields.as_slice() {
                 [] => {}
-                [(field, _)] => parts.push(format_args!("fields={field}")),
+                [(field, _)] => parts.push(format_args!("fields={field}"))?,
                 fields => {
-                    let mut list = Parts::default();
-                    fields.iter().for_each(|(field, _)| list.push(field));
-                    parts.push(format_args!("fields({})", list.finish()));
+                    let names: Vec<_> = fields.iter().map(|(field, _)| field).collect();
+                    parts.push(format_args!("fields({})", List(&names)))?;
                 }
             }
         }
         for bucket in &self.buckets {
-            parts.push(BucketOf(bucket, self.kind));
+            parts.push(BucketOf(bucket, self.kind))?;
         }
-        f.write_str(&parts.finish())
+        Ok(())
     }
 }
 
 /// As `ovs-ofctl add-meter` reads it.
 impl fmt::Display for Meter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Parts::default();
-        parts.push(format_args!("meter={}", self.id));
+        let mut parts = Parts::new(f);
+        parts.push(format_args!("meter={}", self.id))?;
         for (flag, name) in [
             (Self::KBPS, "kbps"),
             (Self::PACKETS, "pktps"),
@@ -126,25 +129,25 @@ impl fmt::Display for Meter {
             (Self::STATISTICS, "stats"),
         ] {
             if self.flags & flag != 0 {
-                parts.push(name);
+                parts.push(name)?;
             }
         }
         for (place, band) in self.bands.iter().enumerate() {
             let before = if place == 0 { "bands=" } else { "" };
             match band {
                 MeterBand::Drop { rate, burst } => {
-                    parts.push(format_args!("{before}type=drop,rate={rate}"));
-                    parts.push(format_args!("burst_size={burst}"));
+                    parts.push(format_args!("{before}type=drop,rate={rate}"))?;
+                    parts.push(format_args!("burst_size={burst}"))?;
                 }
                 MeterBand::DscpRemark { rate, burst, level } => {
-                    parts.push(format_args!("{before}type=dscp_remark,rate={rate}"));
-                    parts.push(format_args!("burst_size={burst},prec_level={level}"));
+                    parts.push(format_args!("{before}type=dscp_remark,rate={rate}"))?;
+                    parts.push(format_args!("burst_size={burst},prec_level={level}"))?;
                 }
                 MeterBand::Unknown(bytes) => {
-                    parts.push(format_args!("{before}unknown:{}", Bytes(bytes)));
+                    parts.push(format_args!("{before}unknown:{}", Bytes(bytes)))?;
                 }
             }
         }
-        f.write_str(&parts.finish())
+        Ok(())
     }
 }

@@ -1,9 +1,11 @@
 //! Matches as text. The order and the names are those of `ovs-ofctl`, which come from OpenFlow 1.0.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
-use super::{Parts, Value};
-use crate::field::{Field, Needs};
+use smallvec::SmallVec;
+
+use super::{Dec, Parts, Value};
+use crate::field::{Field, FieldValue, Needs};
 use crate::matching::Match;
 
 /// The protocols that have a name, by Ethernet type and IP protocol.
@@ -41,7 +43,7 @@ enum Style {
     Dscp,
 }
 
-/// What stands before the registers.
+/// What stands before the protocol's name.
 const FIRST: &[(Field, &str, Style)] = &[
     (Field::PktMark, "pkt_mark", Style::Table),
     (Field::RecircId, "recirc_id", Style::Table),
@@ -62,8 +64,9 @@ const FIRST: &[(Field, &str, Style)] = &[
     (Field::PacketType, "packet_type", Style::Table),
 ];
 
-/// What stands between the registers and the VLAN.
+/// What stands between the protocol's name and the VLAN. A name that is missing is that of the table.
 const TUNNEL: &[(Field, &str, Style)] = &[
+    (Field::Reg(0), "", Style::Table),
     (Field::TunId, "tun_id", Style::Table),
     (Field::TunSrc, "tun_src", Style::Table),
     (Field::TunDst, "tun_dst", Style::Table),
@@ -78,6 +81,18 @@ const TUNNEL: &[(Field, &str, Style)] = &[
     (Field::TunGtpuFlags, "gtpu_flags", Style::Table),
     (Field::TunGtpuMsgtype, "gtpu_msgtype", Style::Number),
     (Field::TunFlags, "tun_flags", Style::Table),
+    (Field::TunMetadata(0), "", Style::Table),
+];
+
+/// What stands between tunnels and what is above Ethernet.
+const MIDDLE: &[(Field, &str, Style)] = &[
+    (Field::Metadata, "metadata", Style::Table),
+    (Field::InPortOxm, "in_port", Style::Table),
+    (Field::VlanVid, "", Style::Table),
+    (Field::VlanPcp, "", Style::Table),
+    (Field::EthSrc, "dl_src", Style::Table),
+    (Field::EthDst, "dl_dst", Style::Table),
+    (Field::EthType, "", Style::Table),
 ];
 
 /// What stands after the Ethernet type.
@@ -129,35 +144,54 @@ const LAST: &[(Field, &str, Style)] = &[
     (Field::TcpFlags, "tcp_flags", Style::Table),
 ];
 
-impl Match {
-    fn put_fields(&self, out: &mut Parts, fields: &[(Field, &str, Style)], skip: Option<Field>) {
-        for (field, name, style) in fields {
-            let Some(entry) = self.get(*field).filter(|_| skip != Some(*field)) else {
-                continue;
-            };
-            let (value, mask) = (entry.value(), entry.mask());
-            match (style, entry.is_exact()) {
-                (Style::Table, _) => out.push(format_args!("{name}={}", Value(entry))),
-                (Style::Number | Style::Number8 | Style::Number32, true) => {
-                    out.push(format_args!("{name}={value}"));
-                }
-                (Style::Number, false) => out.push(format_args!("{name}={value:#x}/{mask:#x}")),
-                (Style::Number8, false) => {
-                    out.push(format_args!("{name}={value:#04x}/{mask:#04x}"));
-                }
-                (Style::Number32, false) => {
-                    out.push(format_args!("{name}={value:#010x}/{mask:#010x}"));
-                }
-                (Style::Label, true) => out.push(format_args!("{name}={value:#07x}")),
-                (Style::Label, false) => {
-                    out.push(format_args!("{name}={value:#07x}/{mask:#07x}"));
-                }
-                (Style::Dscp, _) => out.push(format_args!("{name}={}", value << 2)),
-            }
+/// How each field is written, and where: by the line of the table of fields.
+static PLACES: [(u8, &str, Style); Field::LINES] = {
+    let mut places = [(u8::MAX, "", Style::Table); Field::LINES];
+    let mut next = 0;
+    let lists: [&[(Field, &str, Style)]; 4] = [FIRST, TUNNEL, MIDDLE, LAST];
+    let mut list = 0;
+    while list < lists.len() {
+        let mut at = 0;
+        while at < lists[list].len() {
+            let (field, name, style) = lists[list][at];
+            places[field.line()] = (next, name, style);
+            next += 1;
+            at += 1;
         }
+        list += 1;
     }
+    places
+};
 
-    fn put_vlan(&self, out: &mut Parts) {
+fn place(field: Field) -> u8 {
+    PLACES[field.line()].0
+}
+
+fn write_field(parts: &mut Parts<'_, '_>, entry: &FieldValue) -> fmt::Result {
+    let (_, name, style) = PLACES[entry.field().line()];
+    let f = parts.begin()?;
+    if name.is_empty() {
+        return entry.fmt(f);
+    }
+    f.write_str(name)?;
+    f.write_str("=")?;
+    let (value, mask) = (entry.value(), entry.mask());
+    match (style, entry.is_exact()) {
+        (Style::Table, _) => Value(entry).fmt(f),
+        (Style::Number | Style::Number8 | Style::Number32, true) => {
+            Dec(u64::try_from(value).unwrap_or(u64::MAX)).fmt(f)
+        }
+        (Style::Number, false) => write!(f, "{value:#x}/{mask:#x}"),
+        (Style::Number8, false) => write!(f, "{value:#04x}/{mask:#04x}"),
+        (Style::Number32, false) => write!(f, "{value:#010x}/{mask:#010x}"),
+        (Style::Label, true) => write!(f, "{value:#07x}"),
+        (Style::Label, false) => write!(f, "{value:#07x}/{mask:#07x}"),
+        (Style::Dscp, _) => write!(f, "{}", value << 2),
+    }
+}
+
+impl Match {
+    fn write_vlan(&self, parts: &mut Parts<'_, '_>) -> fmt::Result {
         let part = |field, shift: u32| {
             self.get(field)
                 .map_or((0, 0), |f| (f.value() << shift, f.mask() << shift))
@@ -166,72 +200,83 @@ impl Match {
         let (pcp, pcp_mask) = part(Field::VlanPcp, 13);
         let (value, mask) = (vid | pcp, vid_mask | pcp_mask);
         let whole = |part: u128| mask & part == 0 || mask & part == part;
-        if mask == 0 {
-        } else if value & 0x1000 != 0 && whole(0xfff) && whole(0xe000) && mask & 0xefff != 0 {
+        if value & 0x1000 != 0 && whole(0xfff) && whole(0xe000) && mask & 0xefff != 0 {
             if mask & 0xfff != 0 {
-                out.push(format_args!("dl_vlan={}", value & 0xfff));
+                parts.push(format_args!("dl_vlan={}", value & 0xfff))?;
             }
             if mask & 0xe000 != 0 {
-                out.push(format_args!("dl_vlan_pcp={}", value >> 13));
+                parts.push(format_args!("dl_vlan_pcp={}", value >> 13))?;
             }
+            Ok(())
         } else if mask == 0xffff {
-            out.push(format_args!("vlan_tci={value:#06x}"));
+            parts.push(format_args!("vlan_tci={value:#06x}"))
         } else {
-            out.push(format_args!("vlan_tci={value:#06x}/{mask:#06x}"));
+            parts.push(format_args!("vlan_tci={value:#06x}/{mask:#06x}"))
         }
     }
 
-    fn to_parts(&self, out: &mut Parts) {
-        self.put_fields(out, FIRST, None);
+    /// The text with a priority, as it stands in a flow. The default priority is not written. Whether
+    /// anything was written.
+    pub(super) fn write_text(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        priority: u16,
+    ) -> Result<bool, fmt::Error> {
+        let mut parts = Parts::new(f);
+        if priority != 0x8000 {
+            let f = parts.begin()?;
+            f.write_str("priority=")?;
+            Dec(priority.into()).fmt(f)?;
+        }
+        let mut fields: SmallVec<[(u8, FieldValue); 12]> = self
+            .fields()
+            .map(|entry| (place(entry.field()), entry))
+            .collect();
+        fields.sort_by_key(|(place, _)| *place);
         let eth_type = self.exact(Field::EthType);
         let protocol = self.exact(Field::IpProto);
         let named = PROTOCOLS
             .iter()
             .find(|(t, p, _)| Some(*t) == eth_type && (p.is_none() || *p == protocol));
-        if let Some((_, _, name)) = named {
-            out.push(name);
-        }
-        for field in self.fields() {
-            if let Field::Reg(_) = field.field() {
-                out.push(field);
+        let mut name = named.map(|(_, _, name)| *name);
+        let mut vlan = false;
+        for (place, entry) in &fields {
+            if *place >= place_of_name()
+                && let Some(name) = name.take()
+            {
+                parts.push(name)?;
+            }
+            match entry.field() {
+                Field::VlanVid | Field::VlanPcp => {
+                    if !std::mem::replace(&mut vlan, true) {
+                        self.write_vlan(&mut parts)?;
+                    }
+                }
+                Field::EthType => {
+                    if let (Some(eth_type), None) = (eth_type, named) {
+                        parts.push(format_args!("dl_type={eth_type:#06x}"))?;
+                    }
+                }
+                Field::IpProto if named.is_some_and(|(_, protocol, _)| protocol.is_some()) => {}
+                _ => write_field(&mut parts, entry)?,
             }
         }
-        self.put_fields(out, TUNNEL, None);
-        for field in self.fields() {
-            if let Field::TunMetadata(_) = field.field() {
-                out.push(field);
-            }
-        }
-        self.put_fields(out, &[(Field::Metadata, "metadata", Style::Table)], None);
-        self.put_fields(out, &[(Field::InPortOxm, "in_port", Style::Table)], None);
-        self.put_vlan(out);
-        self.put_fields(out, &[(Field::EthSrc, "dl_src", Style::Table)], None);
-        self.put_fields(out, &[(Field::EthDst, "dl_dst", Style::Table)], None);
-        if let (Some(eth_type), None) = (eth_type, named) {
-            out.push(format_args!("dl_type={eth_type:#06x}"));
-        }
-        let skip = named.and_then(|(_, protocol, _)| protocol.map(|_| Field::IpProto));
-        self.put_fields(out, LAST, skip);
         for bytes in self.opaque() {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            out.push(format_args!("oxm={hex}"));
+            parts.push(format_args!("oxm={hex}"))?;
         }
+        Ok(parts.any())
     }
+}
 
-    /// The text with a priority, as it stands in a flow. The default priority is not written.
-    pub(super) fn text(&self, priority: u16) -> String {
-        let mut out = Parts::default();
-        if priority != 0x8000 {
-            out.push(format_args!("priority={priority}"));
-        }
-        self.to_parts(&mut out);
-        out.finish()
-    }
+/// The place of what stands behind the name of a protocol.
+fn place_of_name() -> u8 {
+    place(Field::Reg(0))
 }
 
 impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text(0x8000))
+        self.write_text(f, 0x8000).map(drop)
     }
 }
 

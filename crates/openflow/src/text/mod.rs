@@ -11,7 +11,7 @@ mod parse;
 pub use parse::{FlowSpec, ParseError, Parser, PortNames};
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use crate::field::{Field, FieldValue, Format, ones};
 use crate::port::Port;
@@ -21,10 +21,46 @@ pub(crate) struct Hex(pub(crate) u128);
 
 impl fmt::Display for Hex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 {
-            f.write_str("0")
-        } else {
-            write!(f, "{:#x}", self.0)
+        let Ok(value) = u64::try_from(self.0) else {
+            return write!(f, "{:#x}", self.0);
+        };
+        if value == 0 {
+            return f.write_str("0");
+        }
+        let digits = 16 - value.leading_zeros() as usize / 4;
+        let mut out = [0; 18];
+        out[..2].copy_from_slice(b"0x");
+        for (place, digit) in out[2..2 + digits].iter_mut().rev().enumerate() {
+            *digit = hex_digit((value >> (4 * place)) as u8);
+        }
+        ascii(f, &out[..2 + digits])
+    }
+}
+
+/// The digit of the low four bits.
+const fn hex_digit(bits: u8) -> u8 {
+    b"0123456789abcdef"[(bits & 0xf) as usize]
+}
+
+/// Writes bytes that are ASCII.
+fn ascii(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    f.write_str(std::str::from_utf8(bytes).unwrap_or_default())
+}
+
+/// A number in decimal. Writing it does not go through the machinery of formats.
+pub(crate) struct Dec(pub(crate) u64);
+
+impl fmt::Display for Dec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = [0; 20];
+        let (mut at, mut rest) = (out.len(), self.0);
+        loop {
+            at -= 1;
+            out[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            if rest == 0 {
+                return ascii(f, &out[at..]);
+            }
         }
     }
 }
@@ -59,20 +95,33 @@ impl<T: fmt::Display> fmt::Display for List<'_, T> {
     }
 }
 
-/// Parts that each end with a comma; the last comma is cut off.
-#[derive(Default)]
-pub(crate) struct Parts(String);
+/// Parts with commas between them, as they are written.
+pub(crate) struct Parts<'a, 'b> {
+    f: &'a mut fmt::Formatter<'b>,
+    any: bool,
+}
 
-impl Parts {
-    pub(crate) fn push(&mut self, part: impl fmt::Display) {
-        use fmt::Write;
-        // Writing to a string cannot fail.
-        let _ = write!(self.0, "{part},");
+impl<'a, 'b> Parts<'a, 'b> {
+    pub(crate) const fn new(f: &'a mut fmt::Formatter<'b>) -> Self {
+        Self { f, any: false }
     }
 
-    pub(crate) fn finish(mut self) -> String {
-        self.0.pop();
-        self.0
+    pub(crate) fn push(&mut self, part: impl fmt::Display) -> fmt::Result {
+        part.fmt(self.begin()?)
+    }
+
+    /// Where the next part is to be written.
+    fn begin(&mut self) -> Result<&mut fmt::Formatter<'b>, fmt::Error> {
+        if self.any {
+            self.f.write_str(",")?;
+        }
+        self.any = true;
+        Ok(self.f)
+    }
+
+    /// Whether there is any part.
+    pub(crate) const fn any(&self) -> bool {
+        self.any
     }
 }
 
@@ -86,7 +135,6 @@ const TUN_FLAGS: &[&str] = &["oam", "[2]"];
 /// Flags: `+set-unset` where only some count, `set|set` where all do.
 fn flags(f: &mut fmt::Formatter<'_>, names: &[&str], value: u128, mask: u128) -> fmt::Result {
     let all = ones(u32::try_from(names.len()).unwrap_or(u32::MAX));
-    let bits = || (0..128).filter(|bit| mask >> bit & 1 != 0);
     if mask & all == all && value & mask == 0 {
         return f.write_str("0");
     }
@@ -101,7 +149,10 @@ fn flags(f: &mut fmt::Formatter<'_>, names: &[&str], value: u128, mask: u128) ->
         }
         return Ok(());
     }
-    for bit in bits() {
+    let mut rest = mask;
+    while rest != 0 {
+        let bit = rest.trailing_zeros() as usize;
+        rest &= rest - 1;
         f.write_str(if value >> bit & 1 != 0 { "+" } else { "-" })?;
         match names.get(bit) {
             Some(name) => f.write_str(name)?,
@@ -111,13 +162,18 @@ fn flags(f: &mut fmt::Formatter<'_>, names: &[&str], value: u128, mask: u128) ->
     Ok(())
 }
 
-pub(crate) fn ethernet(value: u128) -> String {
-    let bytes = value.to_be_bytes();
-    let text: Vec<_> = bytes[10..]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    text.join(":")
+/// An Ethernet address.
+struct Ethernet(u128);
+
+impl fmt::Display for Ethernet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = [b':'; 17];
+        for (place, byte) in self.0.to_be_bytes()[10..].iter().enumerate() {
+            out[3 * place] = hex_digit(byte >> 4);
+            out[3 * place + 1] = hex_digit(*byte);
+        }
+        ascii(f, &out)
+    }
 }
 
 /// The highest `count` of `width` bits.
@@ -133,18 +189,33 @@ fn prefix(mask: u128, width: u32) -> Option<u32> {
     (mask == prefix).then_some(ones)
 }
 
-fn ipv4(value: u128) -> Ipv4Addr {
-    Ipv4Addr::from_bits(u32::try_from(value & 0xffff_ffff).unwrap_or(0))
+/// An IPv4 address. Writing it does not go through the machinery of formats.
+struct Ip(u32);
+
+impl fmt::Display for Ip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, byte) in self.0.to_be_bytes().into_iter().enumerate() {
+            if place > 0 {
+                f.write_str(".")?;
+            }
+            Dec(byte.into()).fmt(f)?;
+        }
+        Ok(())
+    }
 }
 
-fn address(
+fn ipv4(value: u128) -> Ip {
+    Ip(u32::try_from(value & 0xffff_ffff).unwrap_or(0))
+}
+
+fn address<T: fmt::Display>(
     f: &mut fmt::Formatter<'_>,
     width: u32,
     value: u128,
     mask: u128,
-    show: impl Fn(u128) -> String,
+    show: impl Fn(u128) -> T,
 ) -> fmt::Result {
-    f.write_str(&show(value))?;
+    show(value).fmt(f)?;
     match prefix(mask, width) {
         Some(length) if length == width => Ok(()),
         Some(length) => write!(f, "/{length}"),
@@ -175,12 +246,10 @@ impl fmt::Display for Value<'_> {
         };
         let exact = mask & ones(bits) == ones(bits);
         match field.info().format {
-            Format::Ethernet if exact => f.write_str(&ethernet(value)),
-            Format::Ethernet => write!(f, "{}/{}", ethernet(value), ethernet(mask)),
-            Format::Ipv4 => address(f, 32, value, mask, |value| ipv4(value).to_string()),
-            Format::Ipv6 => address(f, 128, value, mask, |value| {
-                Ipv6Addr::from_bits(value).to_string()
-            }),
+            Format::Ethernet if exact => Ethernet(value).fmt(f),
+            Format::Ethernet => write!(f, "{}/{}", Ethernet(value), Ethernet(mask)),
+            Format::Ipv4 => address(f, 32, value, mask, ipv4),
+            Format::Ipv6 => address(f, 128, value, mask, Ipv6Addr::from_bits),
             Format::Frag => f.write_str(frag(value, mask)),
             Format::TunFlags => flags(f, TUN_FLAGS, value, mask),
             Format::TcpFlags => flags(f, TCP_FLAGS, value, mask),
@@ -196,9 +265,14 @@ impl fmt::Display for Value<'_> {
                 )
             }
             Format::PacketType => write!(f, "({},{})", value >> 16, Hex(value & 0xffff)),
-            Format::Decimal | Format::Port | Format::Port16 if exact => write!(f, "{value}"),
+            Format::Decimal | Format::Port | Format::Port16 if exact => {
+                match u64::try_from(value) {
+                    Ok(value) => Dec(value).fmt(f),
+                    Err(_) => value.fmt(f),
+                }
+            }
             Format::Decimal | Format::Port | Format::Port16 => write!(f, "{value}/{}", Hex(mask)),
-            Format::Hex if exact => write!(f, "{}", Hex(value)),
+            Format::Hex if exact => Hex(value).fmt(f),
             Format::Hex => write!(f, "{}/{}", Hex(value), Hex(mask)),
         }
     }
@@ -206,6 +280,8 @@ impl fmt::Display for Value<'_> {
 
 impl fmt::Display for FieldValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.field(), Value(self))
+        self.field().fmt(f)?;
+        f.write_str("=")?;
+        Value(self).fmt(f)
     }
 }

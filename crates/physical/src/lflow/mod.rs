@@ -20,7 +20,7 @@ use std::sync::Arc;
 use incremental::{Builder, Collected, Context, Rule};
 use logic::{About, Actions, FlowText, Interner, Limits, NormalForm, Slice};
 use model::{Uuid, sb};
-use openflow::{Action, Field, FlowKey, Match};
+use openflow::{Field, FlowKey, Match};
 use ovsdb::Str;
 
 use crate::emit::Claims;
@@ -93,7 +93,7 @@ struct Parsed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Common {
     form: Option<Arc<NormalForm>>,
-    encoded: Option<(Place, Arc<[Action]>)>,
+    encoded: Option<(Place, openflow::Actions)>,
 }
 
 /// A flow in one datapath. The OpenFlow flows are made of it when they are collected, so that each of
@@ -104,7 +104,7 @@ pub(crate) struct Placed {
     priority: u16,
     datapath: u32,
     form: Arc<NormalForm>,
-    actions: Arc<[Action]>,
+    actions: openflow::Actions,
     first_conjunction: u32,
 }
 
@@ -355,7 +355,7 @@ fn common(
     let place = place(cx, world, parsed, local).filter(|_| parsed.actions_are_shared);
     let encode = |place| {
         let encoded = encode::encode(place, &parsed.flow.actions, &|_| None)?;
-        Ok((place, Arc::from(encoded.actions)))
+        Ok((place, encoded.actions.into()))
     };
     Ok(Common {
         form,
@@ -410,7 +410,7 @@ fn finish(
     flow: Uuid,
     local: Local,
     form: Arc<NormalForm>,
-    actions: Result<Arc<[Action]>, Trouble>,
+    actions: Result<openflow::Actions, Trouble>,
 ) -> Result<Placed, Trouble> {
     let first_conjunction = match form.conjunctives.len() {
         0 => 0,

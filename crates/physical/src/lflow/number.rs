@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use incremental::{Builder, Collected, Context, Rule};
 use model::Uuid;
-use openflow::{Action, Group};
+use openflow::{Action, Actions, Group};
 
 use super::{Encoded, Instance, Trouble};
 
@@ -22,20 +22,21 @@ pub(crate) type Numbered = Arc<[Group]>;
 /// A group without its number, ordered by its content.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Content {
-    text: Arc<str>,
+    /// What the switch would be told, without the number: the same in every build.
+    bytes: Arc<[u8]>,
     group: Arc<Group>,
 }
 
 impl Content {
     fn new(group: &Group) -> Self {
         Self {
-            text: format!("{group:?}").into(),
+            bytes: group.content().into(),
             group: Arc::new(group.clone()),
         }
     }
 
     fn bucket(&self) -> u32 {
-        hash(self.text.as_bytes()) & 0x07ff_ffff
+        hash(&self.bytes) & 0x07ff_ffff
     }
 }
 
@@ -47,7 +48,7 @@ impl PartialOrd for Content {
 
 impl Ord for Content {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.text.cmp(&other.text)
+        self.bytes.cmp(&other.bytes)
     }
 }
 
@@ -124,7 +125,7 @@ pub(super) fn resolve(
     cx: &Context<'_>,
     groups: Rule<u32, Numbered>,
     encoded: &Encoded,
-) -> Result<Arc<[Action]>, Trouble> {
+) -> Result<Actions, Trouble> {
     let mut ids = Vec::new();
     for group in &encoded.groups {
         let content = Content::new(group);

@@ -3,6 +3,7 @@
 //! Figures only: nothing here asserts how fast anything is.
 
 pub mod agent;
+mod allocations;
 pub mod hvflow;
 pub mod openflow;
 pub mod ovsdb;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use serde_json::json;
 
+pub use self::allocations::Counting;
 pub use self::shape::Kubernetes;
 use crate::centre::{Central, Centre};
 use crate::database::Database;

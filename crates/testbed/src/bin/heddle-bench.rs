@@ -10,6 +10,9 @@ use clap::Parser;
 use testbed::Central;
 use testbed::bench::{Kubernetes, agent, hvflow, openflow, ovsdb, run, write};
 
+#[global_allocator]
+static ALLOCATOR: testbed::bench::Counting = testbed::bench::Counting;
+
 /// Loads the shape of a Kubernetes cluster into stock OVN and into Heddle, and compares.
 #[derive(Parser)]
 #[command(args_conflicts_with_subcommands = true)]

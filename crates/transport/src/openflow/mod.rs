@@ -6,12 +6,15 @@
 //! Invariants: requests of one handle reach the switch in their order. A reply never waits for the
 //! program to take events: while it does not, packets beyond a bound are dropped and counted.
 
+mod bundle;
 mod task;
+
+pub use bundle::Bundle;
 
 use ::openflow::message::multipart::{FlowDesc, FlowQuery};
 use ::openflow::message::{Features, Message, MultipartRequest, PortDesc, TlvTable};
 use ::openflow::session::{BundleError, BundleFailure, Config, Reply, RequestError, SendError};
-use ::openflow::{Group, Port};
+use ::openflow::{Group, Port, Version};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -80,6 +83,8 @@ enum Request {
     Send(Message),
     Ask(Message, oneshot::Sender<Result<Reply>>),
     Bundle(Vec<Message>, oneshot::Sender<Result<()>>),
+    Part(bundle::Part),
+    Version(oneshot::Sender<Result<Version>>),
 }
 
 impl Client {
@@ -173,6 +178,16 @@ impl Handle {
     /// When the switch does not answer.
     pub async fn barrier(&self) -> Result<()> {
         self.ask(Message::BarrierRequest).await.map(drop)
+    }
+
+    /// The version that is spoken on this connection.
+    ///
+    /// # Errors
+    /// When there is no connection.
+    pub async fn version(&self) -> Result<Version> {
+        let (sender, receiver) = oneshot::channel();
+        self.give(Request::Version(sender)).await?;
+        receiver.await.unwrap_or(Err(Error::NotConnected))
     }
 
     /// What the switch is.

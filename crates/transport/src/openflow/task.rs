@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use ::openflow::Message;
 use ::openflow::session::{self, BundleId, Config, Reply, RequestId, Session, SessionError};
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 
+use super::bundle::{Open, Part};
 use super::{Error, Event, Request, Result};
 use crate::reconnect::Reconnect;
 use crate::stream::{Connection, error_text};
@@ -52,6 +53,7 @@ struct Live {
     session: Session,
     asked: HashMap<RequestId, oneshot::Sender<Result<Reply>>>,
     bundles: HashMap<BundleId, oneshot::Sender<Result<()>>>,
+    open: Open,
     dropped: u64,
 }
 
@@ -126,7 +128,11 @@ impl Task {
                     // Who asked may be gone.
                     Some(Request::Ask(_, reply)) => drop(reply.send(Err(Error::NotConnected))),
                     Some(Request::Bundle(_, reply)) => drop(reply.send(Err(Error::NotConnected))),
-                    Some(Request::Send(_)) => {}
+                    Some(Request::Part(Part::Begin(_, reply) | Part::Commit(_, reply))) => {
+                        drop(reply.send(Err(Error::NotConnected)));
+                    }
+                    Some(Request::Version(reply)) => drop(reply.send(Err(Error::NotConnected))),
+                    Some(Request::Send(_) | Request::Part(_)) => {}
                     None => return false,
                 },
                 () = &mut sleep => return true,
@@ -140,6 +146,7 @@ impl Task {
             session: Session::new(self.config.clone(), Instant::now()),
             asked: HashMap::new(),
             bundles: HashMap::new(),
+            open: Open::default(),
             dropped: 0,
         };
         let ended = self.pump(&mut live, connection).await;
@@ -158,10 +165,10 @@ impl Task {
         let events = self.events.clone();
         let greeting = Instant::now() + CONNECT_TIMEOUT;
         let mut input = BytesMut::with_capacity(READ);
-        let mut output = BytesMut::new();
+        let mut output = Bytes::new();
         loop {
-            if let Some(bytes) = live.session.poll_transmit() {
-                output.extend_from_slice(&bytes);
+            if output.is_empty() {
+                output = live.session.poll_transmit().map_or(output, Bytes::from);
             }
             let ready = live.session.is_ready();
             let timeout = if ready {
@@ -201,7 +208,7 @@ impl Task {
                     // There is room for what the session still holds.
                     self.take_events(live);
                 }
-                request = self.requests.recv(), if ready && output.len() < MAX_OUTPUT => {
+                request = self.requests.recv(), if ready && output.len() + live.session.output_len() < MAX_OUTPUT => {
                     let Some(request) = request else { return Ended::Gone };
                     live.request(request);
                 }
@@ -277,6 +284,16 @@ impl Live {
                 Ok(id) => drop(self.bundles.insert(id, reply)),
                 Err(error) => drop(reply.send(Err(error.into()))),
             },
+            Request::Version(reply) => {
+                let version = self.session.version().ok_or(Error::NotConnected);
+                // Who asked may be gone.
+                let _ = reply.send(version);
+            }
+            Request::Part(part) => {
+                if let Some((id, reply)) = self.open.handle(&mut self.session, part) {
+                    self.bundles.insert(id, reply);
+                }
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Flows and what they have counted, one by one or in sum (OpenFlow 1.5, sections 7.3.5.2 to 7.3.5.4).
 
 use super::super::match10::{read_fixed, read_nxm, write_nxm};
-use crate::action::{read_flow_actions, read_instructions, write_flow_actions, write_instructions};
+use crate::action::Actions;
 use crate::error::{Error, Result};
 use crate::flow::{Flow, FlowFlags, FlowKey};
 use crate::group::Group;
@@ -240,7 +240,7 @@ impl FlowDesc {
         reader.skip(6)?;
         flow.cookie = reader.u64()?;
         out.counters.set_counts(reader.u64()?, reader.u64()?);
-        flow.actions = read_flow_actions(reader, &flow.key.matches)?;
+        flow.actions = Actions::read_flow_actions(reader, &flow.key.matches)?;
         Ok(out)
     }
 
@@ -261,7 +261,7 @@ impl FlowDesc {
         flow.cookie = reader.u64()?;
         out.counters.set_counts(reader.u64()?, reader.u64()?);
         (flow.key.matches, ..) = read_nxm(reader, match_len)?;
-        flow.actions = read_flow_actions(reader, &flow.key.matches)?;
+        flow.actions = Actions::read_flow_actions(reader, &flow.key.matches)?;
         Ok(out)
     }
 
@@ -283,7 +283,7 @@ impl FlowDesc {
         flow.cookie = reader.u64()?;
         out.counters.set_counts(reader.u64()?, reader.u64()?);
         flow.key.matches = Match::read(reader)?;
-        flow.actions = read_instructions(reader)?;
+        flow.actions = Actions::read_instructions(reader)?;
         Ok(out)
     }
 
@@ -299,7 +299,7 @@ impl FlowDesc {
         let cookie = reader.u64()?;
         let matches = Match::read(reader)?;
         let counters = FlowCounters::read(reader)?;
-        let actions = read_instructions(reader)?;
+        let actions = Actions::read_instructions(reader)?;
         let key = FlowKey {
             table,
             priority,
@@ -348,7 +348,7 @@ impl FlowDesc {
         out.u64(flow.cookie);
         counters.write_counts(out);
         write_nxm(out, length_at, &flow.key.matches, 0, 0);
-        write_flow_actions(out, &flow.actions);
+        flow.actions.write_flow_actions(out);
     }
 
     fn write_13(&self, out: &mut Writer) {
@@ -371,7 +371,7 @@ impl FlowDesc {
         out.u64(flow.cookie);
         counters.write_counts(out);
         flow.key.matches.write(out);
-        write_instructions(out, &flow.actions);
+        flow.actions.write_instructions(out);
     }
 
     fn write_15(&self, out: &mut Writer) {
@@ -386,7 +386,7 @@ impl FlowDesc {
         out.u64(self.flow.cookie);
         self.flow.key.matches.write(out);
         self.counters.write(out);
-        write_instructions(out, &self.flow.actions);
+        self.flow.actions.write_instructions(out);
     }
 }
 

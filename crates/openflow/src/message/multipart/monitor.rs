@@ -1,9 +1,7 @@
 //! Watching flows change (OpenFlow 1.5, section 7.3.5.18; before 1.4 an extension).
 
 use super::super::match10::{read_nxm, write_nxm};
-use crate::action::{
-    Action, read_flow_actions, read_instructions, write_flow_actions, write_instructions,
-};
+use crate::action::Actions;
 use crate::error::{Error, Result};
 use crate::flow::FlowKey;
 use crate::group::Group;
@@ -220,7 +218,7 @@ pub enum FlowUpdate {
         /// Its hard timeout.
         hard_timeout: u16,
         /// What it does, if that was asked for.
-        actions: Vec<Action>,
+        actions: Actions,
     },
     /// A change of this controller's own: the request of this transaction number was done.
     Abbreviated {
@@ -271,10 +269,10 @@ impl FlowUpdate {
             cookie = reader.u64()?;
             if reader.version == Version::V10 {
                 (key.matches, ..) = read_nxm(reader, match_len)?;
-                actions = read_flow_actions(reader, &key.matches)?;
+                actions = Actions::read_flow_actions(reader, &key.matches)?;
             } else {
                 key.matches = Match::read(reader)?;
-                actions = read_instructions(reader)?;
+                actions = Actions::read_instructions(reader)?;
             }
         } else {
             key.table = reader.u8()?;
@@ -284,7 +282,7 @@ impl FlowUpdate {
             reader.skip(4)?;
             cookie = reader.u64()?;
             key.matches = Match::read(reader)?;
-            actions = read_instructions(reader)?;
+            actions = Actions::read_instructions(reader)?;
         }
         let event = match event {
             INITIAL => FlowEvent::Initial,
@@ -356,7 +354,7 @@ impl FlowUpdate {
             out.zeros(4);
             out.u64(cookie);
             key.matches.write(out);
-            return write_instructions(out, actions);
+            return actions.write_instructions(out);
         }
         out.u16(reason.into());
         out.u16(key.priority);
@@ -369,12 +367,12 @@ impl FlowUpdate {
         out.u64(cookie);
         if out.version == Version::V10 {
             write_nxm(out, length_at, &key.matches, 0, 0);
-            write_flow_actions(out, actions);
+            actions.write_flow_actions(out);
         } else {
             let start = out.len();
             key.matches.write(out);
             out.patch_len(length_at, start);
-            write_instructions(out, actions);
+            actions.write_instructions(out);
         }
     }
 }

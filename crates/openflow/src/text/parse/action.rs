@@ -1,11 +1,16 @@
 //! Actions.
 
+use smallvec::SmallVec;
+
 use super::field::{by_name, field, ipv4, subfield};
 use super::lexer::{Item, Joint, Text};
 use super::{MAX_DEPTH, Parser, Result, encap, large, learn};
 use crate::action::{Action, rank};
 use crate::field::{Field, FieldValue, ones};
 use crate::port::Port;
+
+/// Actions on their way into a flow, which most of them reach without memory of their own.
+pub(super) type List = SmallVec<[Action; 8]>;
 
 /// Reads actions one inside another.
 #[derive(Clone, Copy)]
@@ -26,8 +31,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a list. `drop` stands alone.
-    pub(super) fn all(mut self, text: Text<'a>) -> Result<Vec<Action>> {
-        let mut out = Vec::new();
+    pub(super) fn all(mut self, text: Text<'a>) -> Result<List> {
+        let mut out = List::new();
         let mut dropped = None;
         let mut count = 0;
         for item in text.items() {
@@ -55,14 +60,19 @@ impl<'a> Reader<'a> {
         if self.depth > MAX_DEPTH {
             return Err(text.error("actions that are nested less deeply"));
         }
-        self.all(text)
+        self.vec(text)
     }
 
-    fn one(&mut self, item: &Item<'a>, out: &mut Vec<Action>) -> Result<()> {
-        let done = simple(item)?;
-        let done = match done {
+    /// Reads a list, as a vector.
+    pub(super) fn vec(self, text: Text<'a>) -> Result<Vec<Action>> {
+        self.all(text).map(List::into_vec)
+    }
+
+    fn one(&mut self, item: &Item<'a>, out: &mut List) -> Result<()> {
+        // The commonest first.
+        let done = match self.argument(item)? {
             Some(action) => Some(action),
-            None => self.argument(item)?,
+            None => simple(item)?,
         };
         if let Some(action) = done {
             match action {
@@ -77,7 +87,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Actions that this version of OpenFlow says with others, and ports alone.
-    fn several(&mut self, item: &Item<'a>, out: &mut Vec<Action>) -> Result<()> {
+    fn several(&mut self, item: &Item<'a>, out: &mut List) -> Result<()> {
         let value = item.value;
         match item.key.str() {
             "enqueue" => {
@@ -109,7 +119,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn vlan_header(&mut self, out: &mut Vec<Action>) {
+    fn vlan_header(&mut self, out: &mut List) {
         if !self.vlan {
             out.push(Action::PushVlan(0x8100));
             self.vlan = true;

@@ -1,6 +1,5 @@
 //! Names of fields, their values, and sub-fields.
 
-use std::collections::HashMap;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::LazyLock;
 
@@ -31,29 +30,60 @@ const ALIASES: &[(&str, Field)] = &[
     ("dl_vlan_pcp", Field::VlanPcp),
 ];
 
-static BY_NAME: LazyLock<HashMap<String, Field>> = LazyLock::new(|| {
-    let mut names = HashMap::new();
+/// A name and its field.
+type Named = (Box<str>, Field);
+
+/// Names with their fields: a table with open addressing, never more than half full.
+static BY_NAME: LazyLock<Box<[Option<Named>]>> = LazyLock::new(|| {
+    let mut names = vec![None; SLOTS].into_boxed_slice();
+    let mut put = |name: &str, field| {
+        let slot = slots(name).find(|slot| {
+            let taken: &Option<Named> = &names[*slot];
+            taken.as_ref().is_none_or(|(known, _)| **known == *name)
+        });
+        if let Some(slot) = slot {
+            names[slot] = Some((name.into(), field));
+        }
+    };
     for field in Field::all() {
         let info = field.info();
         for code in info.codes {
-            let name = if info.count > 1 {
-                format!("{}{}", code.name, field.index())
+            if info.count > 1 {
+                put(&format!("{}{}", code.name, field.index()), field);
             } else {
-                code.name.to_owned()
-            };
-            names.insert(name, field);
+                put(code.name, field);
+            }
         }
-        names.insert(field.to_string(), field);
+        put(&field.to_string(), field);
     }
     for (name, field) in ALIASES {
-        names.insert((*name).to_owned(), *field);
+        put(name, *field);
     }
     names
 });
 
+/// Above twice the number of names; a power of two.
+const SLOTS: usize = 2048;
+
+/// The places where a name may stand, the likeliest first.
+fn slots(name: &str) -> impl Iterator<Item = usize> {
+    // FNV-1a: names are short.
+    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    let first = (hash ^ hash >> 15) as usize;
+    (first..first + SLOTS).map(|slot| slot % SLOTS)
+}
+
 /// The field of a name.
 pub(super) fn by_name(name: &str) -> Option<Field> {
-    BY_NAME.get(name).copied()
+    for slot in slots(name) {
+        let (known, field) = BY_NAME[slot].as_ref()?;
+        if **known == *name {
+            return Some(*field);
+        }
+    }
+    None
 }
 
 impl Field {
@@ -109,8 +139,9 @@ impl Parser<'_> {
     }
 
     pub(super) fn known_port(self, name: &str) -> Option<Port> {
-        if name.starts_with(|c: char| c.is_ascii_digit())
-            && let Ok(number) = Text::new(name).u32()
+        let text = Text::new(name);
+        if text.is_number()
+            && let Ok(number) = text.u32()
         {
             // The reserved numbers of OpenFlow 1.0 are understood as well.
             return Some(match u16::try_from(number) {
@@ -199,19 +230,22 @@ pub(super) fn ipv6(text: Text<'_>) -> Result<Ipv6Addr> {
 }
 
 fn ethernet(text: Text<'_>) -> Result<u128> {
-    let mut value = 0;
-    let mut count = 0;
-    for part in text.str().split(':') {
-        let good = (1..=2).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_hexdigit());
-        let byte = u8::from_str_radix(part, 16).ok().filter(|_| good);
-        let byte = byte.ok_or_else(|| text.error("an Ethernet address"))?;
-        value = (value << 8 | u128::from(byte)) & ones(48);
+    let bad = || text.error("an Ethernet address");
+    let (mut value, mut count) = (0u64, 0);
+    for part in text.str().as_bytes().split(|byte| *byte == b':') {
+        let digit = |byte: u8| char::from(byte).to_digit(16).map(u64::from);
+        let byte = match part {
+            [low] => digit(*low),
+            [high, low] => digit(*high).zip(digit(*low)).map(|(h, l)| h << 4 | l),
+            _ => None,
+        };
+        value = (value << 8 | byte.ok_or_else(bad)?) & 0xffff_ffff_ffff;
         count += 1;
     }
     if count == 6 {
-        Ok(value)
+        Ok(value.into())
     } else {
-        Err(text.error("an Ethernet address"))
+        Err(bad())
     }
 }
 
@@ -253,14 +287,20 @@ fn flags(text: Text<'_>, names: &[&str]) -> Result<Option<(u128, u128)>> {
     }
     let (mut value, mut mask) = (0, 0);
     if whole.starts_with(['+', '-']) {
-        let starts: Vec<usize> = whole.match_indices(['+', '-']).map(|(at, _)| at).collect();
-        for (n, at) in starts.iter().enumerate() {
-            let end = starts.get(n + 1).copied().unwrap_or(whole.len());
+        let bytes = whole.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let length = bytes[at + 1..]
+                .iter()
+                .take_while(|byte| !matches!(byte, b'+' | b'-'))
+                .count();
+            let end = at + 1 + length;
             let part = bit(text.slice(at + 1, end))?;
             mask |= part;
-            if whole[*at..].starts_with('+') {
+            if bytes[at] == b'+' {
                 value |= part;
             }
+            at = end;
         }
         return Ok(Some((value, mask)));
     }

@@ -3,6 +3,7 @@
 use super::lexer::{Item, Joint, Text};
 use super::matching::Conditions;
 use super::{Parser, Result, action};
+use crate::action::Actions;
 use crate::flow::{Flow, FlowFlags};
 use crate::message::multipart::FlowQuery;
 use crate::message::{FlowCommand, FlowMod};
@@ -60,12 +61,14 @@ pub(super) fn read<'a>(parser: Parser<'a>, line: Text<'a>) -> Result<FlowSpec> {
     let mut spec = FlowSpec::default();
     spec.flow.key.priority = 0x8000;
     let mut conditions = Conditions::default();
-    let mut actions;
+    let mut actions = None;
     let mut items = line.items();
     loop {
-        actions = actions_behind(&items);
-        if actions.is_some() {
-            break;
+        if items.begins_with(b'a') {
+            actions = actions_behind(&items);
+            if actions.is_some() {
+                break;
+            }
         }
         let Some(item) = items.next() else {
             break;
@@ -80,7 +83,8 @@ pub(super) fn read<'a>(parser: Parser<'a>, line: Text<'a>) -> Result<FlowSpec> {
         let vlan = spec.flow.key.matches.get(crate::Field::VlanVid);
         let vlan = vlan.is_some_and(|entry| entry.value() & 0x1000 != 0);
         spec.has_actions = true;
-        spec.flow.actions = action::Reader::new(parser, vlan).all(actions)?;
+        let mut list = action::Reader::new(parser, vlan).all(actions)?;
+        spec.flow.actions = Actions::of(&mut list);
     }
     Ok(spec)
 }

@@ -124,7 +124,7 @@ fn bucket<'a>(parser: Parser<'a>, kind: GroupKind, place: u32, text: Text<'a>) -
             .strip_prefix("actions=")
             .or_else(|| rest.strip_prefix("actions:"));
         if let Some(actions) = named {
-            out.actions = Reader::new(parser, false).all(actions)?;
+            out.actions = Reader::new(parser, false).vec(actions)?;
             return Ok(out);
         }
         let Some(item) = items.next() else {
@@ -138,7 +138,7 @@ fn bucket<'a>(parser: Parser<'a>, kind: GroupKind, place: u32, text: Text<'a>) -
             "watch_group" => out.watch_group = Some(item.value.u32()?),
             // What is none of these begins the actions.
             _ => {
-                out.actions = Reader::new(parser, false).all(rest)?;
+                out.actions = Reader::new(parser, false).vec(rest)?;
                 return Ok(out);
             }
         }

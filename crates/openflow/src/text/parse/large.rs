@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::action::Reader;
+use super::action::{List, Reader};
 use super::field::{ipv4, ipv6, subfield};
 use super::lexer::{Item, Joint, Text};
 use super::{Parser, Result};
@@ -57,7 +57,7 @@ pub(super) fn controller(item: &Item<'_>) -> Result<Action> {
 
 pub(super) fn ct<'a>(reader: Reader<'a>, item: &Item<'a>) -> Result<Action> {
     let mut out = Ct::default();
-    let mut actions = Vec::new();
+    let (mut nats, mut actions) = (List::new(), Vec::new());
     for argument in item.value.items() {
         let argument = argument?;
         let value = argument.value;
@@ -66,12 +66,13 @@ pub(super) fn ct<'a>(reader: Reader<'a>, item: &Item<'a>) -> Result<Action> {
             "force" => out.force = true,
             "table" => out.table = Some(value.u8()?).filter(|table| *table != 255),
             "zone" => {
-                out.zone = match value.u16() {
-                    Ok(zone) => CtZone::Immediate(zone),
-                    Err(_) => CtZone::Field(subfield(value)?),
+                out.zone = if value.is_number() {
+                    CtZone::Immediate(value.u16()?)
+                } else {
+                    CtZone::Field(subfield(value)?)
                 };
             }
-            "nat" => out.actions.push(nat(&argument)?),
+            "nat" => nats.push(nat(&argument)?),
             "exec" => actions = reader.nested(value)?,
             "alg" => {
                 out.alg = match value.str() {
@@ -85,7 +86,8 @@ pub(super) fn ct<'a>(reader: Reader<'a>, item: &Item<'a>) -> Result<Action> {
             }
         }
     }
-    out.actions.extend(actions);
+    nats.extend(actions);
+    out.actions = nats.into_vec();
     Ok(Action::Ct(Box::new(out)))
 }
 

@@ -3,7 +3,35 @@
 use super::{ParseError, Result};
 
 /// What separates items.
-const SEPARATORS: &[char] = &[',', ' ', '\t', '\r', '\n'];
+const SEPARATOR: u8 = 1;
+/// What stands between a key and its value.
+const JOINT: u8 = 1 << 1;
+/// What opens and what closes a nested text.
+const OPEN: u8 = 1 << 2;
+const CLOSE: u8 = 1 << 3;
+
+/// What each byte is. Bytes of characters beyond ASCII are none of these, so that every place that is found
+/// by them is between two characters.
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        classes[at] = match at as u8 {
+            b',' | b' ' | b'\t' | b'\r' | b'\n' => SEPARATOR,
+            b'=' | b':' => JOINT,
+            b'(' => JOINT | OPEN,
+            b'[' => OPEN,
+            b')' | b']' => CLOSE,
+            _ => 0,
+        };
+        at += 1;
+    }
+    classes
+};
+
+fn is(byte: u8, class: u8) -> bool {
+    CLASSES[usize::from(byte)] & class != 0
+}
 
 /// A piece of a text.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +76,11 @@ impl<'a> Text<'a> {
         self.whole.get(self.from..self.to).unwrap_or("")
     }
 
+    /// The same as bytes.
+    fn bytes_of(self) -> &'a [u8] {
+        self.whole.as_bytes().get(self.from..self.to).unwrap_or(&[])
+    }
+
     const fn part(self, from: usize, to: usize) -> Self {
         Self {
             whole: self.whole,
@@ -83,20 +116,34 @@ impl<'a> Text<'a> {
 
     /// What stands before and behind the first `separator`.
     pub(super) fn split(self, separator: &str) -> Option<(Self, Self)> {
-        let at = self.from + self.str().find(separator)?;
-        Some((
-            self.part(self.from, at),
-            self.part(at + separator.len(), self.to),
-        ))
+        let (text, word) = (self.bytes_of(), separator.as_bytes());
+        let (first, mut from) = (*word.first()?, 0);
+        loop {
+            // Texts are short: looking at each byte is faster than preparing to be clever.
+            let at = from + text.get(from..)?.iter().position(|byte| *byte == first)?;
+            if text[at..].starts_with(word) {
+                return Some(self.around(at, word.len()));
+            }
+            from = at + 1;
+        }
     }
 
     /// What stands before and behind the last `separator`.
     pub(super) fn split_last(self, separator: &str) -> Option<(Self, Self)> {
-        let at = self.from + self.str().rfind(separator)?;
-        Some((
-            self.part(self.from, at),
-            self.part(at + separator.len(), self.to),
-        ))
+        let (text, word) = (self.bytes_of(), separator.as_bytes());
+        let (first, mut to) = (*word.first()?, text.len());
+        loop {
+            let at = text[..to].iter().rposition(|byte| *byte == first)?;
+            if text[at..].starts_with(word) {
+                return Some(self.around(at, word.len()));
+            }
+            to = at;
+        }
+    }
+
+    const fn around(self, at: usize, length: usize) -> (Self, Self) {
+        let at = self.from + at;
+        (self.part(self.from, at), self.part(at + length, self.to))
     }
 
     pub(super) fn strip_suffix(self, suffix: &str) -> Option<Self> {
@@ -135,6 +182,11 @@ impl<'a> Text<'a> {
 
     /// A number, in decimal or with `0x`, up to `max`.
     pub(super) fn number(self, max: u128) -> Result<u128> {
+        if let Some(value) = short_number(self.bytes_of())
+            && u128::from(value) <= max
+        {
+            return Ok(value.into());
+        }
         let text = self.str();
         let value = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
             Some(digits) if digits.starts_with(|c: char| c.is_ascii_hexdigit()) => {
@@ -146,6 +198,11 @@ impl<'a> Text<'a> {
         value
             .filter(|value| *value <= max)
             .ok_or_else(|| self.error(format!("a number up to {max}")))
+    }
+
+    /// Whether it begins with a digit.
+    pub(super) fn is_number(self) -> bool {
+        self.bytes_of().first().is_some_and(u8::is_ascii_digit)
     }
 
     pub(super) fn u8(self) -> Result<u8> {
@@ -183,6 +240,28 @@ impl<'a> Text<'a> {
     }
 }
 
+/// A number of no more digits than surely fit.
+fn short_number(text: &[u8]) -> Option<u64> {
+    let (digits, base, most) = match text {
+        [b'0', b'x' | b'X', digits @ ..] => (digits, 16, 16),
+        digits => (digits, 10, 19),
+    };
+    if digits.is_empty() || digits.len() > most {
+        return None;
+    }
+    let mut value = 0u64;
+    for byte in digits {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' if base == 16 => byte - b'a' + 10,
+            b'A'..=b'F' if base == 16 => byte - b'A' + 10,
+            _ => return None,
+        };
+        value = value * base + u64::from(digit);
+    }
+    Some(value)
+}
+
 impl Item<'_> {
     /// An item that has no value.
     pub(super) fn bare(&self) -> Result<()> {
@@ -210,43 +289,55 @@ impl<'a> Items<'a> {
         self.rest = self.rest.end();
     }
 
+    /// Whether what is left begins with this byte.
+    pub(super) fn begins_with(&self, byte: u8) -> bool {
+        self.rest_trimmed().bytes_of().first() == Some(&byte)
+    }
+
     /// What is left, without the separators before it.
     pub(super) fn rest_trimmed(&self) -> Text<'a> {
-        let text = self.rest.str();
-        let skip = text.len() - text.trim_start_matches(SEPARATORS).len();
+        let text = self.rest.bytes_of();
+        let skip = text.iter().take_while(|byte| is(**byte, SEPARATOR)).count();
         self.rest.slice(skip, text.len())
     }
 
     /// How far from `text` the first separator outside parentheses stands.
     fn value_end(text: Text<'a>) -> Result<usize> {
-        let mut open = 0usize;
-        for (at, c) in text.str().char_indices() {
-            match c {
-                '(' | '[' => open += 1,
-                ')' | ']' => {
-                    open = open
-                        .checked_sub(1)
-                        .ok_or_else(|| text.slice(at, at + 1).error("no closing bracket"))?;
-                }
-                _ if open == 0 && SEPARATORS.contains(&c) => return Ok(at),
-                _ => {}
+        let bytes = text.bytes_of();
+        let (mut open, mut at) = (0usize, 0);
+        while let Some(rest) = bytes.get(at..) {
+            let special = |byte: &u8| is(*byte, OPEN | CLOSE | SEPARATOR);
+            let Some(next) = rest.iter().position(special) else {
+                break;
+            };
+            at += next;
+            if is(bytes[at], OPEN) {
+                open += 1;
+            } else if is(bytes[at], CLOSE) {
+                open = open
+                    .checked_sub(1)
+                    .ok_or_else(|| text.slice(at, at + 1).error("no closing bracket"))?;
+            } else if open == 0 {
+                return Ok(at);
             }
+            at += 1;
         }
         if open > 0 {
             return Err(text.end().error("a closing bracket"));
         }
-        Ok(text.str().len())
+        Ok(text.bytes_of().len())
     }
 
     fn read(&mut self, text: Text<'a>) -> Result<Item<'a>> {
-        let length = text.str().len();
-        let is_joint = |c: char| matches!(c, '=' | ':' | '(') || SEPARATORS.contains(&c);
-        let key_end = text.str().find(is_joint).unwrap_or(length);
+        let bytes = text.bytes_of();
+        let length = bytes.len();
+        let key_end = bytes.iter().position(|byte| is(*byte, JOINT | SEPARATOR));
+        let key_end = key_end.unwrap_or(length);
         let key = text.slice(0, key_end);
-        let joint = match text.str()[key_end..].chars().next() {
-            Some('=') => Joint::Equals,
-            Some(':') => Joint::Colon,
-            Some('(') => Joint::Parentheses,
+        let joint = match bytes.get(key_end) {
+            Some(b'=') => Joint::Equals,
+            Some(b':') => Joint::Colon,
+            Some(b'(') => Joint::Parentheses,
             _ => Joint::None,
         };
         if key.is_empty() {
@@ -284,11 +375,11 @@ impl<'a> Items<'a> {
 /// Where the parenthesis closes with which `text` begins.
 fn matching_close(text: Text<'_>) -> Option<usize> {
     let mut open = 0usize;
-    for (at, c) in text.str().char_indices() {
-        match c {
-            '(' => open += 1,
-            ')' if open == 1 => return Some(at),
-            ')' => open = open.checked_sub(1)?,
+    for (at, byte) in text.str().bytes().enumerate() {
+        match byte {
+            b'(' => open += 1,
+            b')' if open == 1 => return Some(at),
+            b')' => open = open.checked_sub(1)?,
             _ => {}
         }
     }

@@ -1,5 +1,7 @@
 //! Conditions of a flow.
 
+use smallvec::SmallVec;
+
 use super::field::by_name;
 use super::lexer::{Item, Joint, Text};
 use super::{Parser, Result};
@@ -10,7 +12,7 @@ use crate::text::matching::PROTOCOLS;
 /// Conditions as they are collected. What a name such as `tp_src` means is known only at the end.
 #[derive(Default)]
 pub(super) struct Conditions<'a> {
-    fields: Vec<(Text<'a>, Field, Text<'a>)>,
+    fields: SmallVec<[(Text<'a>, Field, Text<'a>); 8]>,
     matches: Match,
     parser: Parser<'a>,
 }
@@ -46,7 +48,7 @@ impl<'a> Conditions<'a> {
                 let bytes = item.value.bytes()?;
                 let entries = Match::decode_entries(&bytes)
                     .map_err(|error| item.value.error(format!("OXM entries ({error})")))?;
-                self.matches.extend(entries);
+                self.matches.extend(&entries);
             }
             _ => {
                 let field = by_name(key).ok_or_else(|| item.error("a field or a protocol"))?;
@@ -91,6 +93,20 @@ impl<'a> Conditions<'a> {
 
     /// The field that a name means beside this Ethernet type and protocol.
     fn meant(&self, name: &str, field: Field) -> Field {
+        let ambiguous = matches!(
+            field,
+            Field::IpSrc
+                | Field::IpDst
+                | Field::IpProto
+                | Field::IcmpType
+                | Field::IcmpCode
+                | Field::TcpSrc
+                | Field::TcpDst
+                | Field::InPort
+        );
+        if !ambiguous {
+            return field;
+        }
         let eth_type = self.matches.exact(Field::EthType);
         let protocol = self.matches.exact(Field::IpProto);
         let arp = matches!(eth_type, Some(0x0806 | 0x8035));
@@ -123,31 +139,32 @@ impl<'a> Conditions<'a> {
 
     /// The match.
     pub(super) fn finish(mut self) -> Result<Match> {
-        let fields = std::mem::take(&mut self.fields);
+        let mut fields = std::mem::take(&mut self.fields);
         // The protocol first: it decides what a transport port is.
-        let (first, rest): (Vec<_>, Vec<_>) = fields
-            .into_iter()
-            .partition(|(_, field, _)| *field == Field::IpProto);
-        let mut places: Vec<(Field, Text<'_>)> = Vec::new();
-        for (key, field, value) in first.into_iter().chain(rest) {
-            let field = self.meant(key.str(), field);
-            let entry = self.parser.value(field, value)?;
-            if !entry.is_exact() && !field.info().maskable && !entry_is_canonical(&entry) {
-                return Err(value.error(format!("all of {field}, which has no mask")));
-            }
-            self.matches.insert(entry);
-            places.push((field, key));
+        fields.sort_by_key(|(_, field, _)| *field != Field::IpProto);
+        for (key, field, value) in &mut fields {
+            *field = self.meant(key.str(), *field);
+            self.condition(*field, *value)?;
         }
         match self.matches.check() {
             Ok(()) => Ok(self.matches),
             Err(missing) => {
-                let place = places.iter().find(|(field, _)| *field == missing.field);
-                let place = place.or_else(|| places.first()).map(|(_, key)| *key);
+                let place = fields.iter().find(|(_, field, _)| *field == missing.field);
+                let place = place.or_else(|| fields.first()).map(|(key, ..)| *key);
                 let needs = crate::text::matching::needed(missing.needs);
                 let place = place.unwrap_or(Text::new(""));
                 Err(place.error(format!("{needs} as well, which {} needs", missing.field)))
             }
         }
+    }
+
+    fn condition(&mut self, field: Field, value: Text<'a>) -> Result<()> {
+        let entry = self.parser.value(field, value)?;
+        if !entry.is_exact() && !field.info().maskable && !entry_is_canonical(&entry) {
+            return Err(value.error(format!("all of {field}, which has no mask")));
+        }
+        self.matches.insert(entry);
+        Ok(())
     }
 }
 

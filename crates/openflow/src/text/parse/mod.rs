@@ -84,7 +84,7 @@ impl<'a> Parser<'a> {
     /// # Errors
     /// When the text is not one.
     pub fn actions(self, text: &str) -> Result<Vec<Action>> {
-        action::Reader::new(self, false).all(Text::new(text))
+        action::Reader::new(self, false).vec(Text::new(text))
     }
 
     /// Reads a flow with its actions.

@@ -1,11 +1,12 @@
-//! Flows installed, replaced and dumped by `ovs-ofctl --bundle` and by `heddle of`, on one switch in one run.
+//! Flows installed, replaced and dumped by `ovs-ofctl --bundle`, by `heddle of`, and by a program that uses the
+//! library, on one switch in one run.
 //!
 //! The switch is a real `ovs-vswitchd` with dummy ports. Figures only: nothing here asserts how fast anything is.
 
-use std::collections::BTreeMap;
+mod library;
+
 use std::fmt::Write as _;
 use std::fs;
-use std::hint::black_box;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,9 +15,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use openflow::message::FlowMod;
-use openflow::sync::State;
-use openflow::{Flow, Message};
 
 use super::switch::Switch;
 use crate::scratch::Scratch;
@@ -45,14 +43,15 @@ struct Cost {
     switch: Duration,
 }
 
-fn children() -> Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+/// The processor time of this process or of its children.
+fn used(who: UsageWho) -> Result<Duration> {
+    let usage = getrusage(who)?;
     let micros = (usage.user_time() + usage.system_time()).num_microseconds();
     Ok(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
 }
 
 fn measure(switch: &Switch, command: &mut Command, output: &Path) -> Result<Cost> {
-    let (client, used) = (children()?, switch.cpu()?);
+    let (client, before) = (used(UsageWho::RUSAGE_CHILDREN)?, switch.cpu()?);
     let start = Instant::now();
     let status = command
         .stdin(Stdio::null())
@@ -62,8 +61,8 @@ fn measure(switch: &Switch, command: &mut Command, output: &Path) -> Result<Cost
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(Cost {
         wall,
-        client: children()?.saturating_sub(client),
-        switch: switch.cpu()?.saturating_sub(used),
+        client: used(UsageWho::RUSAGE_CHILDREN)?.saturating_sub(client),
+        switch: switch.cpu()?.saturating_sub(before),
     })
 }
 
@@ -227,72 +226,6 @@ pub fn run(out: &mut dyn Write, heddle: &Path, arguments: &Arguments) -> Result<
             )?;
         }
     }
-    library(out, &first, &second)
-}
-
-/// Measures the crate alone.
-fn library(out: &mut dyn Write, flows: &Path, changed: &Path) -> Result<()> {
-    let [text, changed] = [flows, changed].map(fs::read_to_string);
-    let (text, changed) = (text?, changed?);
-    let count = text.lines().count();
-    let mut table: BTreeMap<&str, String> = BTreeMap::new();
-    let mut note = |name, took: Duration| {
-        let nanos = took.as_nanos() / u128::try_from(count.max(1)).unwrap_or(1);
-        table.insert(name, format!("{nanos} ns"));
-    };
-    let before = resident()?;
-    let start = Instant::now();
-    let parsed: Vec<Flow> = read(&text)?;
-    note("1 text read", start.elapsed());
-    let memory = resident()?.saturating_sub(before) / count.max(1) as u64;
-    let mods: Vec<Message> = parsed
-        .iter()
-        .map(|flow| Message::FlowMod(Box::new(FlowMod::add(flow.clone()))))
-        .collect();
-    let start = Instant::now();
-    let bytes: Vec<Vec<u8>> = mods
-        .iter()
-        .map(|message| message.encode(7))
-        .collect::<Result<_, _>>()?;
-    note("2 encoded", start.elapsed());
-    let start = Instant::now();
-    for message in &bytes {
-        black_box(Message::decode(message)?);
-    }
-    note("3 decoded", start.elapsed());
-    let start = Instant::now();
-    for flow in &parsed {
-        black_box(flow.to_string());
-    }
-    note("4 text written", start.elapsed());
-    let desired = State::new(read(&changed)?, []);
-    let actual = State::new(parsed, []);
-    let start = Instant::now();
-    let changes = desired.diff(&actual);
-    note("5 compared", start.elapsed());
-    let length: usize = bytes.iter().map(Vec::len).sum();
-    writeln!(out, "\n| the crate, a flow | |\n|---|---|")?;
-    for (name, value) in table {
-        writeln!(out, "| {} | {value} |", &name[2..])?;
-    }
-    writeln!(out, "| in memory | {memory} bytes |")?;
-    writeln!(out, "| in a message | {} bytes |", length / count.max(1))?;
-    writeln!(out, "| changes found | {} |", changes.len())?;
-    Ok(())
-}
-
-fn read(text: &str) -> Result<Vec<Flow>> {
-    let flows = text
-        .lines()
-        .map(|line| line.parse().context(line.to_owned()));
-    flows.collect()
-}
-
-/// The memory that this process holds, in bytes.
-fn resident() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next());
-    let kilobytes: u64 = kilobytes.context("VmRSS")?.parse()?;
-    Ok(kilobytes * 1024)
+    let [first, second] = [first, second].map(fs::read_to_string);
+    library::run(out, times, &first?, &second?)
 }

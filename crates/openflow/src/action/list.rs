@@ -1,0 +1,355 @@
+//! What a flow does, kept in the bytes in which OpenFlow 1.5 says it.
+//!
+//! A host holds tens of thousands of flows, and what is done with nearly all of them is to compare them
+//! and to send them. So the bytes are what is kept, and typed actions are read from them when somebody
+//! looks. A list that those bytes do not say exactly, such as one with an action of OpenFlow 1.0 alone, is
+//! kept as it was given.
+//!
+//! Invariant: [`Actions::iter`] gives the actions from which the list was made, instructions in the order
+//! in which a switch executes them; lists are equal where these are.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::instruction::{
+    APPLY_ACTIONS, instruction, next_instruction, rank, read_instructions, read_other,
+    write_flow_actions, write_instructions, write_other,
+};
+use super::wire::{read_next, write_action};
+use super::{Action, Ct, CtZone};
+use crate::error::Result;
+use crate::field::{Field, Subfield};
+use crate::matching::Match;
+use crate::port::Port;
+use crate::version::Version;
+use crate::wire::{Reader, Writer, with_scratch};
+
+/// What a flow does; nothing means drop. Cheap to clone.
+///
+/// ```
+/// use openflow::{Action, Actions};
+/// let actions = Actions::from([Action::DecTtl, Action::output(2)]);
+/// assert_eq!(actions.iter().last(), Some(Action::output(2)));
+/// assert_eq!(actions.to_string(), "dec_ttl,output:2");
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Actions(Repr);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Repr {
+    /// Instructions as [`write_instructions`] writes them for OpenFlow 1.5.
+    Bytes(Arc<[u8]>),
+    /// What these would not say exactly.
+    #[allow(
+        clippy::rc_buffer,
+        reason = "a thin pointer keeps flows small, and this is rare"
+    )]
+    Typed(Arc<Vec<Action>>),
+}
+
+impl Actions {
+    /// Nothing: drop.
+    #[must_use]
+    pub fn drop() -> Self {
+        Self(Repr::Bytes(Arc::default()))
+    }
+
+    /// Whether the packet is dropped.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        match &self.0 {
+            Repr::Bytes(bytes) => bytes.is_empty(),
+            Repr::Typed(actions) => actions.is_empty(),
+        }
+    }
+
+    /// The actions, in their order.
+    #[must_use]
+    pub fn iter(&self) -> Iter<'_> {
+        Iter(match &self.0 {
+            Repr::Bytes(bytes) => Rest::Bytes {
+                instructions: Reader::new(bytes),
+                actions: Reader::new(&[]),
+            },
+            Repr::Typed(actions) => Rest::Typed(actions.iter()),
+        })
+    }
+
+    /// The actions as a list of their own.
+    #[must_use]
+    pub fn to_vec(&self) -> Vec<Action> {
+        self.iter().collect()
+    }
+
+    /// Reads instructions until the reader ends.
+    pub(crate) fn read_instructions(reader: &mut Reader<'_>) -> Result<Self> {
+        if reader.version == Version::V15 {
+            let start = *reader;
+            if let Some(out) = with_scratch(Version::V15, |out| read_straight(reader, out))? {
+                return Ok(out);
+            }
+            *reader = start;
+        }
+        read_instructions(reader).map(Self::from)
+    }
+
+    /// Reads the actions of a flow where there are no instructions, as in OpenFlow 1.0.
+    pub(crate) fn read_flow_actions(reader: &mut Reader<'_>, matches: &Match) -> Result<Self> {
+        super::read_flow_actions(reader, matches).map(Self::from)
+    }
+
+    /// Writes them as instructions.
+    pub(crate) fn write_instructions(&self, out: &mut Writer) {
+        match &self.0 {
+            Repr::Bytes(bytes) if out.version == Version::V15 => out.bytes(bytes),
+            Repr::Bytes(_) => write_instructions(out, &self.to_vec()),
+            Repr::Typed(actions) => write_instructions(out, actions),
+        }
+    }
+
+    /// Writes them where there are no instructions.
+    pub(crate) fn write_flow_actions(&self, out: &mut Writer) {
+        write_flow_actions(out, &self.to_vec());
+    }
+
+    /// Takes a list, and leaves something else.
+    pub(crate) fn of(actions: &mut [Action]) -> Self {
+        actions.sort_by_key(rank);
+        let bytes = with_scratch(Version::V15, |out| {
+            write_instructions(out, actions);
+            let good = out.first_unsayable().is_none()
+                && out.len() <= usize::from(u16::MAX)
+                && (actions.iter().all(is_plain) || says(out, actions));
+            good.then(|| Repr::Bytes(Arc::from(out.as_slice())))
+        });
+        Self(bytes.unwrap_or_else(|| Repr::Typed(Arc::new(take_all(actions)))))
+    }
+}
+
+/// Takes what stands in a list; cloning could be deeper than the stack.
+fn take_all(actions: &mut [Action]) -> Vec<Action> {
+    let take = |action| std::mem::replace(action, Action::Exit);
+    actions.iter_mut().map(take).collect()
+}
+
+/// Whether these bytes say exactly these actions.
+fn says(bytes: &[u8], actions: &[Action]) -> bool {
+    read_instructions(&mut Reader::new(bytes)).is_ok_and(|read| read == actions)
+}
+
+/// Whether an action is one of the common ones that bytes say exactly. Of others it has to be tried.
+fn is_plain(action: &Action) -> bool {
+    match action {
+        Action::Output { port, max_len } => *port == Port::CONTROLLER || *max_len == 0,
+        Action::SetField(value) => exists(value.field()),
+        Action::Resubmit { in_port, table, .. } => {
+            *table != Some(u8::MAX) && in_port.is_none_or(|port| port.0 < 0xff00)
+        }
+        Action::Group(_)
+        | Action::Conjunction { .. }
+        | Action::PopVlan
+        | Action::PushVlan(_)
+        | Action::DecTtl
+        | Action::CtClear
+        | Action::GotoTable(_)
+        | Action::Nat(_) => true,
+        Action::Ct(ct) => is_plain_ct(ct),
+        Action::Move {
+            source,
+            destination,
+        } => source.bits == destination.bits && is_whole_or_part(*source, *destination),
+        _ => false,
+    }
+}
+
+fn is_plain_ct(ct: &Ct) -> bool {
+    let zone = match ct.zone {
+        CtZone::Immediate(_) => true,
+        CtZone::Field(field) => {
+            exists(field.field)
+                && !field.field.is_variable()
+                && field.offset < 64
+                && field.bits == 16
+        }
+    };
+    zone && ct.table != Some(u8::MAX) && ct.actions.iter().all(is_plain)
+}
+
+fn is_whole_or_part(source: Subfield, destination: Subfield) -> bool {
+    [source.field, destination.field]
+        .iter()
+        .all(|field| exists(*field) && !field.is_variable())
+}
+
+fn exists(field: Field) -> bool {
+    field.index() < field.info().count
+}
+
+/// Reads instructions that stand in the order in which they are written, action by action. None where
+/// they do not.
+fn read_straight(reader: &mut Reader<'_>, out: &mut Writer) -> Result<Option<Actions>> {
+    let mut last = None;
+    while !reader.is_empty() {
+        let (kind, mut body, bytes) = next_instruction(reader)?;
+        if kind == APPLY_ACTIONS {
+            if last.replace(0).is_some() {
+                return Ok(None);
+            }
+            body.skip(4)?;
+            if body.is_empty() {
+                continue;
+            }
+            let mut result = Ok(());
+            instruction(out, kind, |out| {
+                out.zeros(4);
+                while !body.is_empty() && result.is_ok() {
+                    result = read_next(&mut body).map(|action| write_action(out, &action));
+                }
+            });
+            result?;
+        } else {
+            let action = read_other(kind, body, bytes)?;
+            let rank = rank(&action);
+            if last.replace(rank).is_some_and(|last| last > rank) {
+                return Ok(None);
+            }
+            write_other(out, &action);
+        }
+    }
+    Ok(Some(Actions(Repr::Bytes(Arc::from(out.as_slice())))))
+}
+
+/// The actions of a list.
+#[derive(Debug, Clone)]
+pub struct Iter<'a>(Rest<'a>);
+
+#[derive(Debug, Clone)]
+enum Rest<'a> {
+    Bytes {
+        instructions: Reader<'a>,
+        /// What is left of the actions to apply.
+        actions: Reader<'a>,
+    },
+    Typed(std::slice::Iter<'a, Action>),
+}
+
+impl Iterator for Iter<'_> {
+    type Item = Action;
+
+    fn next(&mut self) -> Option<Action> {
+        let (instructions, actions) = match &mut self.0 {
+            Rest::Typed(rest) => return rest.next().cloned(),
+            Rest::Bytes {
+                instructions,
+                actions,
+            } => (instructions, actions),
+        };
+        if actions.is_empty() {
+            if instructions.is_empty() {
+                return None;
+            }
+            // These bytes were written here, so that nothing in them can fail.
+            let (kind, mut body, bytes) = next_instruction(instructions).ok()?;
+            if kind != APPLY_ACTIONS {
+                return read_other(kind, body, bytes).ok();
+            }
+            body.skip(4).ok()?;
+            *actions = body;
+        }
+        read_next(actions).ok()
+    }
+}
+
+impl<'a> IntoIterator for &'a Actions {
+    type Item = Action;
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl Default for Actions {
+    fn default() -> Self {
+        Self::drop()
+    }
+}
+
+impl From<Vec<Action>> for Actions {
+    fn from(mut actions: Vec<Action>) -> Self {
+        Self::of(&mut actions)
+    }
+}
+
+impl From<&[Action]> for Actions {
+    fn from(actions: &[Action]) -> Self {
+        Self::from(actions.to_vec())
+    }
+}
+
+impl<const N: usize> From<[Action; N]> for Actions {
+    fn from(mut actions: [Action; N]) -> Self {
+        Self::of(&mut actions)
+    }
+}
+
+impl FromIterator<Action> for Actions {
+    fn from_iter<T: IntoIterator<Item = Action>>(actions: T) -> Self {
+        let mut list: smallvec::SmallVec<[Action; 8]> = actions.into_iter().collect();
+        Self::of(&mut list)
+    }
+}
+
+impl fmt::Debug for Actions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_small() {
+        assert_eq!(size_of::<Actions>(), 16);
+    }
+
+    #[test]
+    fn what_bytes_do_not_say_is_kept_as_it_was_given() {
+        let lists = [
+            vec![Action::ModVlanVid(5), Action::output(2)],
+            vec![Action::Unknown(
+                [0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0].into(),
+            )],
+            vec![Action::Resubmit {
+                in_port: Some(Port(70_000)),
+                table: None,
+                ct: false,
+            }],
+            vec![Action::Note(vec![0; 70_000])],
+        ];
+        for list in lists {
+            let actions = Actions::from(list.clone());
+            assert!(matches!(actions.0, Repr::Typed(_)), "{list:?}");
+            assert_eq!(actions.to_vec(), list);
+            assert_eq!(actions, Actions::from(list));
+        }
+    }
+
+    #[test]
+    fn instructions_stand_in_the_order_in_which_they_are_executed() {
+        let list = vec![
+            Action::GotoTable(3),
+            Action::output(1),
+            Action::ClearActions,
+            Action::output(2),
+        ];
+        let actions = Actions::from(list);
+        let texts: Vec<_> = actions.iter().map(|action| action.to_string()).collect();
+        assert_eq!(
+            texts,
+            ["output:1", "output:2", "clear_actions", "goto_table:3"]
+        );
+    }
+}
