@@ -4,7 +4,7 @@
 mod switch;
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
@@ -590,6 +590,148 @@ fn versions_that_are_asked_for_are_spoken() {
     assert_eq!(error.status.code(), Some(2));
 }
 
+#[test]
+fn how_tables_are_set_is_what_ovs_ofctl_says() {
+    let switch = full();
+    let theirs = switch.ofctl(&["dump-table-desc", "br0"]);
+    let at = theirs.iter().position(|line| line == "table 2:");
+    let theirs = &theirs[at.expect("the table")..][..3];
+    let ours = good(&switch, &["dump-table-desc", "SWITCH", "2"]);
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn queues_are_told() {
+    let switch = Switch::start();
+    let queues = good(&switch, &["queue-get-config", "SWITCH", "-O", "OpenFlow10"]);
+    assert_eq!(
+        queues,
+        ["port 1 queue 0:", "port 2 queue 0:", "port 3 queue 0:"]
+    );
+}
+
+#[test]
+fn what_others_say_to_a_bridge_is_heard() {
+    let switch = Switch::start();
+    // A bridge shows only what it says to controllers that it has.
+    let path = switch.directory().join("controller.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    switch.vsctl(&["set-controller", "br0", &format!("unix:{}", path.display())]);
+    let (mut peer, _) = listener.accept().expect("the switch connects");
+    let mut say = |message: openflow::Message| {
+        peer.write_all(&message.encode(77).expect("bytes"))
+            .expect("sent");
+    };
+    let hello = openflow::message::Hello::new(openflow::Versions::ALL);
+    say(openflow::Message::Hello(hello));
+    let snoop = format!("unix:{}", switch.directory().join("br0.snoop").display());
+    let (_running, mut next) = start(&switch, &["snoop", &snoop]);
+    // The question is asked until the answer is heard: what was said before is not shown.
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let heard = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..500 {
+                if done.load(std::sync::atomic::Ordering::Relaxed) {
+                    break;
+                }
+                say(openflow::Message::FeaturesRequest);
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+        });
+        let heard = std::iter::repeat_with(&mut next);
+        let heard = heard
+            .take(50)
+            .find(|line| line.starts_with("Features (xid=0x4d)"));
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        heard
+    });
+    let heard = heard.expect("the answer of the switch");
+    assert!(heard.contains("datapath_id"), "{heard}");
+}
+
+/// The certificates of one name, as `ovs-pki` makes them.
+fn certificates(switch: &Switch, name: &str) -> [String; 3] {
+    let folder = switch.directory();
+    let pki = |args: &[&str]| {
+        let mut command = Command::new("ovs-pki");
+        command
+            .current_dir(folder)
+            .arg("--dir=pki")
+            .arg("--log=log")
+            .args(args);
+        let output = command.output().expect("ovs-pki runs");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{args:?}: {error}");
+    };
+    if !folder.join("pki").exists() {
+        pki(&["init"]);
+    }
+    pki(&["-b", "-u", "req+sign", name, "switch"]);
+    let path = |name: String| folder.join(name).display().to_string();
+    [
+        path(format!("{name}-privkey.pem")),
+        path(format!("{name}-cert.pem")),
+        path("pki/switchca/cacert.pem".to_owned()),
+    ]
+}
+
+#[test]
+fn a_switch_is_reached_over_tls() {
+    let switch = Switch::start();
+    let [key, certificate, authority] = certificates(&switch, "switch");
+    switch.vsctl(&["set-ssl", &key, &certificate, &authority]);
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = free.local_addr().expect("an address").port();
+    drop(free);
+    let target = format!("pssl:{port}:127.0.0.1");
+    switch.vsctl(&["set-controller", "br0", &target]);
+    let remote = format!("ssl:127.0.0.1:{port}");
+    let [key, certificate, authority] = certificates(&switch, "tool");
+    let tls = ["-p", &key, "-c", &certificate, "-C", &authority];
+    good(
+        &switch,
+        &[&["add-flow", &remote, "table=3,tcp actions=drop"][..], &tls].concat(),
+    );
+    let flows = good(&switch, &[&["dump-flows", &remote][..], &tls].concat());
+    assert_eq!(flows, ["table=3, tcp actions=drop"]);
+    // Many flows in one bundle go out in more than one record.
+    let lines: String = (0..5000)
+        .map(|n| format!("table=4,priority={n},tcp actions=output:2\n"))
+        .collect();
+    let file = switch.directory().join("many");
+    fs::write(&file, lines).expect("a file");
+    good(
+        &switch,
+        &[
+            &["add-flows", &remote, &file.display().to_string()][..],
+            &tls,
+        ]
+        .concat(),
+    );
+    let flows = good(
+        &switch,
+        &[&["dump-flows", &remote, "table=4"][..], &tls].concat(),
+    );
+    assert_eq!(flows.len(), 5000);
+    // Without a certificate, or trusting nobody, there is no connection.
+    for words in [
+        &["dump-flows", &remote, "--timeout=2"][..],
+        &[
+            "dump-flows",
+            &remote,
+            "--timeout=2",
+            "-p",
+            &key,
+            "-c",
+            &certificate,
+            "-C",
+            &certificate,
+        ],
+    ] {
+        bad(&switch, words);
+    }
+}
+
 /// A tool that goes on until it is ended.
 struct Running(Child);
 
@@ -600,7 +742,7 @@ impl Drop for Running {
     }
 }
 
-fn start(switch: &Switch, arguments: &[&str]) -> (Running, impl FnMut() -> String) {
+fn start(switch: &Switch, arguments: &[&str]) -> (Running, impl FnMut() -> String + use<>) {
     let mut child = command(switch, arguments)
         .stdout(Stdio::piped())
         .spawn()

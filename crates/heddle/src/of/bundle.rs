@@ -73,7 +73,7 @@ impl Saved {
     fn lines(&self) -> impl Iterator<Item = String> {
         let meters = self.meters.values();
         let groups = self.state.groups.values();
-        let mut flows: Vec<&Flow> = self.state.flows.values().collect();
+        let mut flows: Vec<&Flow> = self.state.flows.iter().collect();
         flows.sort_by(|a, b| a.key.cmp(&b.key));
         meters
             .map(|meter| format!("meter {meter}"))

@@ -6,8 +6,8 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use openflow::message::{FlowCommand, GroupCommand, GroupMod, PacketOut};
-use openflow::{Group, Message};
+use openflow::message::{FlowCommand, FlowMod, GroupCommand, GroupMod, PacketOut};
+use openflow::{Group, Message, Parser};
 
 use super::switch::Switch;
 
@@ -61,11 +61,62 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
 pub(super) fn read_file(switch: &Switch, file: &Path, about: Lines) -> anyhow::Result<Vec<Change>> {
     let text = text(file)?;
     let changes = lines(&text).map(|(number, line)| {
-        let said = format!("{}, line {number}", file.display());
+        let said = place(file, number);
         let message = read(switch, line, about).with_context(|| said.clone())?;
         Ok(Change::new(said, message))
     });
     changes.collect()
+}
+
+/// So many lines are read before the switch gets them, and the next are read.
+const BATCH: usize = 1024;
+
+/// Reads the items of lines in batches. Between two of them, what was read goes on its way.
+pub(super) async fn in_batches<'a, T>(
+    switch: &Switch,
+    file: &Path,
+    text: &'a str,
+    read: impl Fn(Parser<'_>, &'a str) -> anyhow::Result<T>,
+    mut take: impl AsyncFnMut(Vec<T>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut lines = lines(text).peekable();
+    while lines.peek().is_some() {
+        let batch = lines.by_ref().take(BATCH);
+        let read = switch.read(|parser| {
+            let items =
+                batch.map(|(number, line)| read(parser, line).with_context(|| place(file, number)));
+            items.collect::<anyhow::Result<Vec<T>>>()
+        });
+        take(read?).await?;
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+fn place(file: &Path, number: usize) -> String {
+    format!("{}, line {number}", file.display())
+}
+
+/// Changes flows as the lines of a file say, while they are read.
+pub(super) async fn change_flows(
+    switch: &Switch,
+    file: &Path,
+    otherwise: FlowCommand,
+) -> anyhow::Result<()> {
+    let text = text(file)?;
+    let begun = switch.handle.begin().await;
+    let mut bundle = begun.with_context(|| switch.name.clone())?;
+    let read = |parser: Parser<'_>, line| flow_change(parser, line, otherwise);
+    let give = async |changes| {
+        let given = bundle.add_flows(changes).await;
+        given.with_context(|| switch.name.clone())
+    };
+    in_batches(switch, file, &text, read, give).await?;
+    let done = bundle.commit().await;
+    done.map_err(|error| {
+        let said = |at: usize| lines(&text).nth(at).map(|(number, _)| place(file, number));
+        switch.unchanged(error, said)
+    })
 }
 
 /// Takes a word off the beginning of a line.
@@ -89,6 +140,12 @@ pub(super) fn read(switch: &Switch, line: &str, about: Lines) -> anyhow::Result<
 }
 
 fn flow(switch: &Switch, line: &str, otherwise: FlowCommand) -> anyhow::Result<Message> {
+    let change = switch.read(|parser| flow_change(parser, line, otherwise))?;
+    Ok(Message::FlowMod(Box::new(change)))
+}
+
+/// Reads a line that says how flows change.
+fn flow_change(parser: Parser<'_>, line: &str, otherwise: FlowCommand) -> anyhow::Result<FlowMod> {
     let (word, rest) = first_word(line);
     let command = match word {
         "add" => Some(FlowCommand::Add),
@@ -100,11 +157,11 @@ fn flow(switch: &Switch, line: &str, otherwise: FlowCommand) -> anyhow::Result<M
     };
     let (command, line) = command.map_or((otherwise, line), |command| (command, rest));
     let deletes = matches!(command, FlowCommand::Delete | FlowCommand::DeleteStrict);
-    let spec = switch.read(|parser| parser.flow_spec(line))?;
+    let spec = parser.flow_spec(line)?;
     if !deletes && !spec.has_actions {
         bail!("column {}: expected actions=", line.chars().count() + 1);
     }
-    Ok(Message::FlowMod(Box::new(spec.change(command))))
+    Ok(spec.change(command))
 }
 
 fn group(switch: &Switch, line: &str, otherwise: GroupCommand) -> anyhow::Result<Message> {
@@ -204,7 +261,7 @@ pub(super) fn packet_out(switch: &Switch, line: &str) -> anyhow::Result<Message>
     let mut message = PacketOut::new(packet, actions);
     // Without a port the packet comes from the controller.
     for entry in metadata.fields() {
-        message.metadata = message.metadata.with_value(*entry);
+        message.metadata = message.metadata.with_value(entry);
     }
     Ok(Message::PacketOut(message))
 }

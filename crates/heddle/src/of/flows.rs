@@ -9,9 +9,10 @@ use openflow::message::multipart::{FlowDesc, FlowQuery, MultipartRequest};
 use openflow::message::{FlowCommand, FlowMod};
 use openflow::session::Reply;
 use openflow::sync::{Mod, State};
-use openflow::{Action, Field, Flow, Message, Parser};
+use openflow::{Action, Field, FlowSet, Message, Parser};
 
-use super::changes::{Change, Lines, lines, read, read_file, text};
+use super::changes::{Change, Lines, change_flows, in_batches, read, text};
+use super::explain;
 use super::look::{LookArgs, answer, print_lines, query};
 use super::print;
 use super::switch::{Switch, SwitchArgs};
@@ -39,6 +40,8 @@ pub(crate) struct FlowsArgs {
     /// Sort by this field, the greatest first.
     #[arg(long, value_name = "FIELD", num_args = 0..=1, require_equals = true, default_missing_value = "priority")]
     rsort: Option<String>,
+    #[command(flatten)]
+    explain: explain::ExplainArgs,
 }
 
 async fn fetch(switch: &Switch, query: FlowQuery) -> anyhow::Result<Vec<FlowDesc>> {
@@ -61,6 +64,13 @@ pub(super) async fn dump(
     });
     if let Some(name) = how.sort.as_ref().or(how.rsort.as_ref()) {
         sort(&mut flows, name, how.rsort.is_some())?;
+    }
+    if how.explain.is_asked() {
+        return how.explain.print(args, how.look, &flows).await;
+    }
+    if !(how.look.json || how.stats || how.names) {
+        print_lines(flows.iter().map(|desc| &desc.flow))?;
+        return Ok(ExitCode::SUCCESS);
     }
     let names = names(&switch);
     let show = |desc: &FlowDesc| {
@@ -153,19 +163,20 @@ pub(super) async fn change(
     command: FlowCommand,
 ) -> anyhow::Result<ExitCode> {
     let switch = args.connect().await?;
-    let about = Lines::Flows(command);
-    let changes = match source {
-        Source::File(file) | Source::Line("-", file) => read_file(&switch, file, about)?,
+    match source {
+        Source::File(file) | Source::Line("-", file) => {
+            change_flows(&switch, file, command).await?;
+        }
         Source::Line(line, _) => {
             let said = if command == FlowCommand::Delete {
                 "the filter"
             } else {
                 "the flow"
             };
-            vec![Change::new(said, read(&switch, line, about).context(said)?)]
+            let message = read(&switch, line, Lines::Flows(command)).context(said)?;
+            switch.apply(vec![Change::new(said, message)]).await?;
         }
-    };
-    switch.apply(changes).await?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -179,20 +190,30 @@ pub(super) enum Source<'a> {
 }
 
 /// The flows of a file.
-fn flows_of(switch: &Switch, file: &Path) -> anyhow::Result<Vec<Flow>> {
+async fn flows_of(switch: &Switch, file: &Path) -> anyhow::Result<FlowSet> {
     let text = text(file)?;
-    let flows = lines(&text).map(|(number, line)| {
-        let flow = switch.read(|parser| parser.flow(line));
-        flow.with_context(|| format!("{}, line {number}", file.display()))
-    });
-    flows.collect()
+    let mut out = FlowSet::default();
+    let read = |parser: Parser<'_>, line| Ok(parser.flow(line)?);
+    let take = async |flows| {
+        for flow in flows {
+            out.insert(flow);
+        }
+        Ok(())
+    };
+    in_batches(switch, file, &text, read, take).await?;
+    Ok(out)
 }
 
 /// What makes the flows of a switch those of a file. Groups stay as they are.
 async fn changes(switch: &Switch, file: &Path) -> anyhow::Result<Vec<FlowMod>> {
-    let desired = State::new(flows_of(switch, file)?, []);
-    let actual = fetch(switch, FlowQuery::default()).await?;
-    let actual = State::new(actual.into_iter().map(|desc| desc.flow), []);
+    // The switch tells what it holds while the file is read.
+    let (desired, actual) =
+        tokio::join!(flows_of(switch, file), fetch(switch, FlowQuery::default()),);
+    let desired = State {
+        flows: desired?,
+        ..State::default()
+    };
+    let actual = State::new(actual?.into_iter().map(|desc| desc.flow), []);
     let changes = desired.diff(&actual).into_iter();
     let flows = changes.filter_map(|change| match change {
         Mod::Flow(change) => Some(*change),

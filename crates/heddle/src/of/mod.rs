@@ -5,10 +5,12 @@
 mod alter;
 mod bundle;
 mod changes;
+mod explain;
 mod flows;
 mod headers;
 mod look;
 pub(crate) mod print;
+mod snoop;
 pub(crate) mod switch;
 mod texts;
 mod watch;
@@ -102,6 +104,13 @@ enum Command {
         #[command(flatten)]
         how: watch::MonitorArgs,
     },
+    /// Print what a bridge and its controllers say to each other.
+    Snoop {
+        #[command(flatten)]
+        switch: switch::SwitchArgs,
+        #[command(flatten)]
+        how: watch::MonitorArgs,
+    },
     /// Print the flows, and then each change of them.
     Watch {
         #[command(flatten)]
@@ -167,6 +176,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Save { switch } => bundle::save(&switch).await,
         Command::Restore(File { switch, file }) => bundle::restore(&switch, &file).await,
         Command::Monitor { switch, how } => watch::monitor(&switch, &how).await,
+        Command::Snoop { switch, how } => snoop::run(&switch, &how).await,
         Command::Watch {
             switch,
             filter,

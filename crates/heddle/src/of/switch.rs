@@ -9,10 +9,11 @@ use openflow::message::{EncodeError, PortDesc};
 use openflow::session::{BundleError, Config, Reply, RequestError, SendError};
 use openflow::{Message, Parser, Port, Version, Versions};
 use tokio::time::timeout;
-use transport::Remote;
 use transport::openflow::{Client, Error, Event, Handle};
+use transport::{Connection, Remote};
 
 use super::changes::Change;
+use crate::trace::source::SourceArgs;
 
 /// Which switch.
 #[derive(clap::Args)]
@@ -43,6 +44,8 @@ pub(crate) struct Switch {
     client: Client,
     pub(crate) handle: Handle,
     pub(crate) name: String,
+    /// The version that is spoken.
+    pub(super) version: Version,
     pub(super) ports: Vec<PortDesc>,
     by_name: HashMap<String, Port>,
 }
@@ -58,13 +61,27 @@ impl SwitchArgs {
         }
     }
 
-    fn remote(&self) -> anyhow::Result<Remote> {
+    /// The databases behind the switch, reached in the same time and with the same certificates.
+    pub(super) fn source(&self, db: Option<String>, nb_db: Option<String>) -> SourceArgs {
+        SourceArgs {
+            db,
+            nb_db,
+            timeout: self.timeout,
+            tls: self.tls.clone(),
+        }
+    }
+
+    /// Where the switch is. The sockets of a bridge of this host end with `suffix`.
+    fn remote(&self, suffix: &str) -> anyhow::Result<Remote> {
         let name = &self.switch;
         let address = if name.contains(':') {
             name.clone()
         } else {
             let dirs = daemon::Dirs::from_env(daemon::Family::OpenvSwitch);
-            format!("unix:{}", dirs.run.join(format!("{name}.mgmt")).display())
+            format!(
+                "unix:{}",
+                dirs.run.join(format!("{name}.{suffix}")).display()
+            )
         };
         let remote: Remote = address.parse().with_context(|| name.clone())?;
         if remote.is_passive() {
@@ -73,15 +90,39 @@ impl SwitchArgs {
         Ok(remote)
     }
 
+    /// The versions that may be spoken.
+    pub(super) fn versions(&self) -> Versions {
+        match self.versions.as_slice() {
+            [] => Versions::ALL,
+            [first, rest @ ..] => {
+                let first = Versions::only(*first);
+                rest.iter().fold(first, |all, version| all.and(*version))
+            }
+        }
+    }
+
+    /// The switch as it was named.
+    pub(super) fn name(&self) -> &str {
+        &self.switch
+    }
+
+    /// Connects to where a bridge shows what it and its controllers say to each other.
+    pub(super) async fn connect_to_snoop(&self) -> anyhow::Result<Connection> {
+        let (remote, tls) = (self.remote("snoop")?, self.tls.tls()?);
+        let connected = Connection::connect(&remote, &tls);
+        let connected = timeout(Duration::from_secs(self.timeout), connected).await;
+        let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+        connected.with_context(|| format!("{remote}: is ovs-vswitchd running?"))
+    }
+
     /// Connects, and learns the names of the ports.
     pub(crate) async fn connect(&self) -> anyhow::Result<Switch> {
-        let mut config = Config::default();
-        if let [first, rest @ ..] = self.versions.as_slice() {
-            let first = Versions::only(*first);
-            config.versions = rest.iter().fold(first, |all, version| all.and(*version));
-        }
-        let versions = config.versions;
-        let mut client = Client::with_tls(self.remote()?, config, self.tls.tls()?);
+        let versions = self.versions();
+        let config = Config {
+            versions,
+            ..Config::default()
+        };
+        let mut client = Client::with_tls(self.remote("mgmt")?, config, self.tls.tls()?);
         let connected = async {
             while let Some(event) = client.next().await {
                 if event == Event::Connected {
@@ -98,6 +139,8 @@ impl SwitchArgs {
             );
         }
         let handle = client.handle();
+        let version = handle.version().await;
+        let version = version.with_context(|| self.switch.clone())?;
         let ports = handle.dump_ports().await;
         let mut ports = ports.with_context(|| format!("{}: its ports", self.switch))?;
         ports.sort_by_key(|port| port.number);
@@ -105,6 +148,7 @@ impl SwitchArgs {
         Ok(Switch {
             handle,
             name: self.switch.clone(),
+            version,
             by_name: by_name.collect(),
             ports,
             client,
@@ -181,29 +225,38 @@ impl Switch {
             .into_iter()
             .map(|change| (change.said, change.message))
             .unzip();
-        match self.handle.bundle(messages).await {
-            Ok(()) => Ok(()),
-            Err(Error::Bundle(failure)) => {
-                let refused: Vec<_> = failure
-                    .messages
-                    .iter()
-                    .map(|(place, error)| {
-                        let said = said.get(*place).map_or("a change", String::as_str);
-                        format!("{said}: {error}")
-                    })
+        let done = self.handle.bundle(messages).await;
+        done.map_err(|error| self.unchanged(error, |place| said.get(place).cloned()))
+    }
+
+    /// Why a bundle had no effect. `said` tells where the message at a place comes from.
+    pub(super) fn unchanged(
+        &self,
+        error: Error,
+        said: impl Fn(usize) -> Option<String>,
+    ) -> anyhow::Error {
+        let said = |place| said(place).unwrap_or_else(|| "a change".to_owned());
+        match error {
+            Error::Bundle(failure) => {
+                let refused = failure.messages.iter();
+                let refused: Vec<_> = refused
+                    .map(|(place, error)| format!("{}: {error}", said(*place)))
                     .collect();
                 let refused = match refused.as_slice() {
                     [] => failure.to_string(),
                     _ => refused.join("; "),
                 };
-                bail!("{}: nothing was changed: {refused}", self.name)
+                anyhow::anyhow!("{}: nothing was changed: {refused}", self.name)
             }
-            Err(Error::BundleSend(BundleError::Message { index, error })) => {
-                let said = said.get(index).map_or("a change", String::as_str);
+            Error::BundleSend(BundleError::Message { index, error }) => {
                 let error = with_remedy(SendError::Encode(error).into());
-                Err(error).with_context(|| format!("{}: nothing was changed: {said}", self.name))
+                error.context(format!(
+                    "{}: nothing was changed: {}",
+                    self.name,
+                    said(index)
+                ))
             }
-            Err(error) => Err(with_remedy(error)).with_context(|| self.name.clone()),
+            error => with_remedy(error).context(self.name.clone()),
         }
     }
 }

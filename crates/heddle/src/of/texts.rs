@@ -29,7 +29,13 @@ pub(super) fn bytes(hex: &str) -> anyhow::Result<Vec<u8>> {
 pub(super) fn decode(hex: &str) -> anyhow::Result<ExitCode> {
     let bytes = bytes(hex).context("the message")?;
     let (xid, message) = Message::decode(&bytes).context("the message")?;
-    print_lines([match &message {
+    print_lines([describe(xid, &message)])?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A message in one line.
+pub(super) fn describe(xid: u32, message: &Message) -> String {
+    match message {
         Message::FlowMod(change) => {
             format!(
                 "FlowMod (xid={xid:#x}): {:?} {}",
@@ -42,7 +48,10 @@ pub(super) fn decode(hex: &str) -> anyhow::Result<ExitCode> {
                 change.command, change.group
             )
         }
+        Message::BundleAdd(add) => match add.inner() {
+            Ok(inner) => format!("BundleAdd {:#x}: {}", add.id, describe(xid, &inner)),
+            Err(_) => format!("BundleAdd (xid={xid:#x}): {add:?}"),
+        },
         other => format!("{} (xid={xid:#x}): {other:?}", other.name()),
-    }])?;
-    Ok(ExitCode::SUCCESS)
+    }
 }

@@ -21,10 +21,10 @@ const WHOLE: u16 = 0xffff;
 #[derive(clap::Args)]
 pub(crate) struct MonitorArgs {
     #[command(flatten)]
-    look: LookArgs,
+    pub(super) look: LookArgs,
     /// End after this many messages.
     #[arg(long, value_name = "COUNT")]
-    count: Option<u64>,
+    pub(super) count: Option<u64>,
 }
 
 /// Something that came, as text and as JSON.

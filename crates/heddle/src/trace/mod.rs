@@ -1,5 +1,6 @@
 //! `heddle trace`: says what becomes of a packet, and why.
 
+pub(crate) mod annotate;
 mod attend;
 pub(crate) mod captured;
 pub(crate) mod explain;
@@ -8,7 +9,7 @@ mod live;
 mod origin;
 mod pcap;
 mod question;
-mod source;
+pub(crate) mod source;
 pub(crate) mod stock;
 mod switches;
 

@@ -6,6 +6,7 @@ mod flow;
 mod group;
 mod port;
 mod switch;
+mod table;
 
 use serde_json::{Value, json};
 
@@ -14,6 +15,7 @@ pub(super) use flow::*;
 pub(super) use group::*;
 pub(super) use port::*;
 pub(super) use switch::*;
+pub(super) use table::*;
 
 /// Writing to a text cannot fail; this forgets that it could.
 macro_rules! put {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use openflow::Port;
-use openflow::message::multipart::{PortStats, QueueStats};
+use openflow::message::multipart::{PortStats, QueueDesc, QueueStats};
 use openflow::message::{LinkFeatures, PortDesc};
 use serde_json::{Value, json};
 
@@ -164,5 +164,35 @@ pub(in super::super) fn queue_stats_json(stats: &QueueStats) -> Value {
         "port": stats.port.to_string(), "queue": stats.queue, "bytes": stats.bytes,
         "packets": stats.packets, "errors": stats.errors,
         "duration": seconds_json(stats.duration),
+    })
+}
+
+/// A rate in tenths of a percent, as `ovs-ofctl` writes it.
+fn rate(name: &str, rate: Option<u16>) -> String {
+    match rate {
+        None => String::new(),
+        Some(rate) if rate <= 1000 => format!(" {name}:{}.{}%", rate / 10, rate % 10),
+        Some(_) => format!(" {name}:(disabled)"),
+    }
+}
+
+pub(in super::super) fn queue(queue: &QueueDesc) -> String {
+    format!(
+        "port {} queue {}:{}{}",
+        queue.port,
+        queue.queue,
+        rate("min_rate", queue.min_rate),
+        rate("max_rate", queue.max_rate)
+    )
+}
+
+pub(in super::super) fn queue_json(queue: &QueueDesc) -> Value {
+    let rate = |rate: Option<u16>| {
+        rate.filter(|rate| *rate <= 1000)
+            .map(|rate| f64::from(rate) / 10.0)
+    };
+    json!({
+        "port": queue.port.to_string(), "queue": queue.queue,
+        "min_rate_percent": rate(queue.min_rate), "max_rate_percent": rate(queue.max_rate),
     })
 }

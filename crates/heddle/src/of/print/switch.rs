@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use openflow::message::multipart::{Description, TableStats};
+use openflow::message::multipart::{Description, IpfixStats};
 use openflow::message::{Features, TlvTable};
 use serde_json::{Value, json};
 
@@ -19,20 +19,6 @@ pub(in super::super) fn description_json(who: &Description) -> Value {
     json!({
         "manufacturer": who.manufacturer, "hardware": who.hardware, "software": who.software,
         "serial": who.serial, "datapath": who.datapath,
-    })
-}
-
-pub(in super::super) fn table_stats(stats: &TableStats) -> String {
-    format!(
-        "table {}:\n    active={}, lookup={}, matched={}",
-        stats.table, stats.active, stats.lookups, stats.matched
-    )
-}
-
-pub(in super::super) fn table_stats_json(stats: &TableStats) -> Value {
-    json!({
-        "table": stats.table, "active": stats.active, "lookups": stats.lookups,
-        "matched": stats.matched,
     })
 }
 
@@ -114,4 +100,38 @@ pub(in super::super) fn tlv_table_json(table: &TlvTable) -> Value {
         })
         .collect();
     json!({"max_space": table.max_space, "max_fields": table.max_fields, "maps": maps})
+}
+
+/// What an IPFIX exporter has done, in the form of `ovs-ofctl`.
+pub(in super::super) fn ipfix(stats: &IpfixStats, collectors: Option<u32>) -> String {
+    let id = collectors
+        .map(|id| format!("id {id:3}: "))
+        .unwrap_or_default();
+    let indent = if collectors.is_some() { "        " } else { "" };
+    format!(
+        "{id}flows={}, current flows={}, sampled pkts={}, ipv4 ok={}, ipv6 ok={}, tx pkts={}\n{indent}\
+         pkts errs={}, ipv4 errs={}, ipv6 errs={}, tx errs={}",
+        stats.total_flows,
+        stats.current_flows,
+        stats.packets,
+        stats.ipv4_packets,
+        stats.ipv6_packets,
+        stats.sent,
+        stats.error_packets,
+        stats.ipv4_error_packets,
+        stats.ipv6_error_packets,
+        stats.send_errors
+    )
+}
+
+pub(in super::super) fn ipfix_json(stats: &IpfixStats, collectors: Option<u32>) -> Value {
+    json!({
+        "collector_set": collectors, "flows": stats.total_flows, "current_flows": stats.current_flows,
+        "sampled": {"packets": stats.packets, "ipv4": stats.ipv4_packets, "ipv6": stats.ipv6_packets},
+        "errors": {
+            "packets": stats.error_packets, "ipv4": stats.ipv4_error_packets,
+            "ipv6": stats.ipv6_error_packets, "sent": stats.send_errors,
+        },
+        "sent": stats.sent,
+    })
 }
