@@ -4,9 +4,9 @@
 //! a hypervisor is reached or how a row is kept. Time is in milliseconds since any moment that stays the same.
 //!
 //! Invariants: a hypervisor is told one thing after the other, and only the difference between what it is to have and
-//! what it has; one that an action has not reached yet is told nothing until the action's [`Rollout`] says so; when
-//! every link is up, nothing is refused and all rollouts are over, every enabled hypervisor that no action holds has
-//! what it is to have.
+//! what it has; one that an action has not reached yet is told nothing until the action's
+//! [rollout](crate::rollout::Rollout) says so; when every link is up, nothing is refused and all rollouts are over,
+//! every enabled hypervisor that no action holds has what it is to have.
 
 mod course;
 #[cfg(test)]

@@ -13,7 +13,7 @@ struct Writer<'a> {
     parts: Vec<String>,
 }
 
-/// A flow as options, which a shell and [`read`] understand.
+/// A flow as options, which a shell and `read` understand.
 pub(in crate::odp) fn write(matches: &Match, actions: &[Action], names: &PortNames) -> String {
     let mut writer = Writer {
         names,
