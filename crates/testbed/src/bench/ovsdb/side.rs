@@ -45,6 +45,8 @@ impl Server {
         std::fs::create_dir(&folder)?;
         let database = folder.join("sb.db");
         std::fs::copy(file, &database).context("cannot copy the database")?;
+        // The first commit would wait for all of it to get to the disk.
+        std::fs::File::open(&database)?.sync_all()?;
         let mut command = match side {
             Side::Stock => Command::new("ovsdb-server"),
             Side::Heddle => {
