@@ -61,6 +61,9 @@ mod tests {
 
     #[test]
     fn the_nearest_are_found() {
+        assert_eq!(distance("vm1", "vm1"), 0);
+        assert_eq!(distance("vm1", "vm12"), 1);
+        assert_eq!(distance("wbe1", "web1"), 1);
         assert_eq!(distance("kitten", "sitting"), 3);
         assert_eq!(distance("ip4.scr", "ip4.src"), 1);
         let names = ["ip4.src", "ip4.dst", "ip6.src", "tcp.src", ""];

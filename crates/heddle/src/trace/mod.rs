@@ -299,42 +299,12 @@ fn print(network: &Network, answers: &[Answer], forms: &[Form]) -> String {
 
 /// The names that are nearest to one that does not exist, as a hint.
 pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
-    let mut near: Vec<(usize, &str)> = names
-        .filter(|it| !it.is_empty())
-        .map(|it| (distance(name, it), it))
-        .filter(|it| it.0 <= name.len().max(3) / 2)
-        .collect();
-    near.sort_unstable();
-    near.dedup();
-    let least = near.first().map_or(0, |it| it.0);
-    near.retain(|it| it.0 == least);
-    let names: Vec<&str> = near.iter().take(3).map(|it| it.1).collect();
+    let names = logic::nearest(name, names);
     if names.is_empty() {
         String::new()
     } else {
         format!("; did you mean {}?", names.join(" or "))
     }
-}
-
-/// How many characters must be added, removed, replaced or exchanged with their neighbour to make one of the other.
-fn distance(one: &str, other: &str) -> usize {
-    let one: Vec<char> = one.chars().collect();
-    let other: Vec<char> = other.chars().collect();
-    let mut before = Vec::new();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, a) in one.iter().enumerate() {
-        let mut next = vec![at + 1];
-        for (column, b) in other.iter().enumerate() {
-            let replaced = row[column] + usize::from(a != b);
-            let mut least = replaced.min(row[column + 1] + 1).min(next[column] + 1);
-            if at > 0 && column > 0 && *a == other[column - 1] && one[at - 1] == *b {
-                least = least.min(before[column - 1] + 1);
-            }
-            next.push(least);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row[other.len()]
 }
 
 /// Fails with the names that are nearest to one that does not exist.
@@ -349,10 +319,6 @@ mod tests {
 
     #[test]
     fn near_names_are_told() {
-        assert_eq!(distance("vm1", "vm1"), 0);
-        assert_eq!(distance("vm1", "vm12"), 1);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("wbe1", "web1"), 1);
         let names = ["web1", "web2", "db1"];
         assert_eq!(nearest("wbe1", names.into_iter()), "; did you mean web1?");
         assert_eq!(nearest("nothing-like-it", names.into_iter()), "");
