@@ -31,6 +31,7 @@ const KEYS: &[&str] = &[
     "tunnel(tun_id=0x1,erspan(ver=2,dir=1,hwid=0x7),flags(key)),in_port(1),eth()",
     "in_port(1),eth(),eth_type(0x894f),nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x5,si=255,c1=0x1,c2=0x2/0x0000ff00,c3=0x3,c4=0x4)",
     "in_port(1),eth(),eth_type(0x894f),nsh(flags=0x02/0x03,mdtype=1,np=3,spi=0x123456/0x00ffff00,si=255)",
+    "in_port(1),eth(),eth_type(0x894f),nsh(c1=0x1)",
     "in_port(1),eth(),key77(01 02 03/ff ff 00)",
 ];
 
@@ -52,6 +53,10 @@ const ACTIONS: &[&str] = &[
     "set(tcp(dst=80))",
     "set(skb_mark(0x5/0xff)),set(skb_priority(0x7))",
     "set(nsh(flags=0,ttl=63,mdtype=1,np=3,spi=0x5,si=255,c1=0x1,c2=0x2,c3=0x3,c4=0x4))",
+    "set(nsh(spi=0x5,si=3))",
+    "set(nsh(c1=0x1/0x0000ffff,c4=0x4))",
+    "set(nsh(ttl=5,mdtype=1,c2=0x2))",
+    "set(nsh(flags=0,ttl=63,mdtype=2,np=1,spi=0x5,si=255))",
     "set(tunnel(tun_id=0xabcdef1234567890,src=1.1.1.1,dst=2.2.2.2,ttl=64,tp_src=1,tp_dst=2,flags(df|csum|key)))",
     "set(tunnel(tun_id=0x1,ipv6_src=fe80::1,ipv6_dst=fe80::2,tos=0,ttl=64,geneve({class=0xffff,type=0x80,len=0}{class=0x102,type=0x1,len=4,0x1}),flags(key)))",
     "push_vlan(vid=12,pcp=0),push_vlan(tpid=0x9100,vid=13,pcp=5),pop_vlan",

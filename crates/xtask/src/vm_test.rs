@@ -8,6 +8,8 @@ use anyhow::{Context, Result, bail};
 /// The crates whose test binary `kernel` runs in such a machine.
 const CRATES: &[&str] = &["testbed", "odp", "heddle"];
 const BINARY: &str = "kernel";
+/// What the test of a theme is called on each kernel.
+const KERNELS: [&str; 2] = ["stock", "newer"];
 
 const USAGE: &str = "\
 usage: cargo xtask vm-test [FILTER] [--kernel NAME]
@@ -106,8 +108,13 @@ fn test<'a>(command: &'a mut Command, request: &Request, nextest: bool) -> &'a m
         command.arg("--");
         command.args(["--nocapture", "--test-threads=1"]);
     }
-    // Tests are called by theme and kernel; what is inside of them chooses its cases by itself.
-    command.args(&request.kernel);
+    // Tests are called by theme and kernel; what is inside of them chooses its cases by itself. The tests of the
+    // machine itself have no cases to choose from.
+    match (&request.kernel, &request.filter) {
+        (Some(kernel), _) => command.arg(kernel),
+        (None, Some(_)) => command.args(KERNELS.map(|kernel| format!("::{kernel}"))),
+        (None, None) => command,
+    };
     command.env("HEDDLE_VM_ECHO", "1");
     if let Some(filter) = &request.filter {
         command.env("HEDDLE_VM_ONLY", filter);

@@ -179,8 +179,14 @@ fn userspace(scanner: &mut Scanner<'_>, names: Names<'_>) -> Result<Action> {
 
 /// A set of which all counts is one without a mask.
 fn set(scanner: &mut Scanner<'_>, names: Names<'_>) -> Result<Action> {
-    let (value, mask) = read_key::field(scanner, names)?;
+    let (value, mut mask) = read_key::field(scanner, names)?;
     scanner.expect(")")?;
+    if let (KeyField::Nsh(value), KeyField::Nsh(mask)) = (&value, &mut mask)
+        && value.md1.is_none()
+    {
+        // A set has a mask for what it has a value for, and for nothing else.
+        mask.md1 = None;
+    }
     let whole = matches!(value, KeyField::Tunnel(_)) || is_full(&value, &mask);
     Ok(match whole {
         true => Action::Set(value),

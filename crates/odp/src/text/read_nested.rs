@@ -165,7 +165,7 @@ fn geneve(scanner: &mut Scanner<'_>) -> Result<(GeneveOptions, GeneveOptions)> {
 
 pub(super) fn nsh(scanner: &mut Scanner<'_>) -> Result<Pair> {
     let (mut base, mut mask) = (NshBase::ZERO, NshBase::ZERO);
-    let (mut words, mut word_masks) = ([0; 4], [0; 4]);
+    let (mut words, mut word_masks, mut has_words) = ([0; 4], [0; 4], false);
     scanner.list(|scanner| {
         macro_rules! fields {
             ($($name:literal $field:ident)*) => {
@@ -193,12 +193,13 @@ pub(super) fn nsh(scanner: &mut Scanner<'_>) -> Result<Pair> {
                 return Ok(false);
             };
             (words[n], word_masks[n]) = scanner.masked(Style::Hex)?;
+            has_words = true;
         }
         Ok(true)
     })?;
     let value = Nsh {
         base: Some(base),
-        md1: (base.mdtype == 1).then_some(words),
+        md1: (has_words || base.mdtype == 1).then_some(words),
         ..Nsh::default()
     };
     let mask = Nsh {

@@ -81,6 +81,7 @@ testbed::kernel_tests! {
         two_machines_speak_through_a_learning_switch,
         no_packet_is_lost_uncounted_per_cpu,
         no_packet_is_lost_uncounted_per_port,
+        no_packet_is_lost_where_there_is_room,
     ]
 }
 
