@@ -213,3 +213,20 @@ proptest! {
         prop_assert_eq!(ufid.to_string().parse::<Ufid>().unwrap(), ufid);
     }
 }
+
+#[test]
+fn an_unknown_masked_field_keeps_the_flags_of_its_type() {
+    let field = |bytes: &[u8]| {
+        KeyField::Unknown(Raw {
+            kind: 0x4000 | 99,
+            bytes: bytes.to_vec(),
+        })
+    };
+    let action = Action::SetMasked {
+        value: field(&[1, 2]),
+        mask: field(&[0xff, 0x0f]),
+    };
+    let actions = [action];
+    let bytes = Action::encode_all(&actions);
+    assert_eq!(Action::decode_all(&bytes).unwrap(), actions);
+}

@@ -325,9 +325,16 @@ fn write_masked(value: &KeyField, mask: &KeyField, writer: &mut Writer) {
         (KeyField::Nsh(value), KeyField::Nsh(mask)) => {
             writer.nested(KEY_NSH, |writer| value.write_masked(mask, writer));
         }
-        _ => writer.nested(value.number(), |writer| {
-            value.write_value(writer);
-            mask.write_value(writer);
-        }),
+        _ => {
+            // What is not known goes back as it came, with the flags of its type.
+            let kind = match value {
+                KeyField::Unknown(raw) => raw.kind,
+                known => known.number(),
+            };
+            writer.nested(kind, |writer| {
+                value.write_value(writer);
+                mask.write_value(writer);
+            });
+        }
     }
 }
