@@ -110,6 +110,8 @@ impl Switch {
                 kinds: 0xf,
                 ..GroupFeatures::default()
             })),
+            // It takes none, so none are there.
+            MultipartRequest::Meters(_) => one(Part::Meters(Vec::new())),
             MultipartRequest::Queues(_) => one(Part::Queues(Vec::new())),
             MultipartRequest::QueueStats(_) => one(Part::QueueStats(Vec::new())),
             _ => return Err("OFPBRC_BAD_STAT"),
