@@ -15,7 +15,7 @@ database! {
     /// A hypervisor, and where its daemon is reached.
     Hypervisor = "Hypervisor" [root(), index(&["name"])] {
         name: Str [immutable()],
-        /// `https://HOST:PORT`, `http://HOST:PORT` or `unix:PATH`.
+        /// `unix:PATH`, `tcp:HOST:PORT` or `ssl:HOST:PORT`.
         endpoint: Str,
         tags: Set<Str>,
         /// Nothing is told to one that is not.
@@ -88,5 +88,15 @@ database! {
         state: ActionState,
         /// Of each hypervisor what came of it.
         outcomes: Map<Str, Str>,
+        /// What the caller named the request, to be able to send it again.
+        key: Option<Str> [immutable()],
+    }
+
+    /// The service that has the lock, and so tells hypervisors and takes changes.
+    Leader = "Leader" [root(), max_rows(1)] {
+        /// What that service calls itself.
+        name: Str,
+        /// Since when, in milliseconds since 1970.
+        since: i64,
     }
 }

@@ -9,8 +9,11 @@
 //! What people ask for is a [`request`]; its plan is rows, written in one transaction together with the row that says who
 //! did what.
 //!
+//! All of that is decided without a socket or a clock; the [`engine`] runs it.
+//!
 //! It must not know how a hypervisor is programmed, nor how a database is kept.
 
+pub mod engine;
 pub mod fleet;
 pub mod request;
 pub mod rollout;

@@ -7,6 +7,7 @@
 mod describe;
 mod edit;
 mod machines;
+mod refused;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,8 @@ use ovsdb::RowChange;
 use crate::view::View;
 use crate::wanted::wanted;
 use edit::Edit;
+pub(crate) use edit::change;
+pub use refused::{Reason, Refused};
 
 /// So many actions are kept; the oldest that are over go.
 pub const ACTIONS: usize = 10_000;
@@ -161,6 +164,8 @@ pub struct About {
     pub who: Str,
     /// As `policy` of [`Action`].
     pub policy: Map<Str, i64>,
+    /// What the caller names the request.
+    pub key: Option<Str>,
 }
 
 /// What is to be done.
@@ -172,29 +177,6 @@ pub struct Plan {
     pub action: i64,
     /// Names of the hypervisors that it concerns.
     pub hypervisors: Set<Str>,
-}
-
-/// Why a request is not carried out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what}: {text}")]
-pub struct Refused {
-    /// The part of the request, with its value: `customer "acme"`.
-    pub what: String,
-    /// What is wrong with it, and what would be right.
-    pub text: String,
-}
-
-impl Refused {
-    fn new(what: impl Into<String>, text: impl Into<String>) -> Self {
-        Self {
-            what: what.into(),
-            text: text.into(),
-        }
-    }
-
-    fn unknown(kind: &str, name: &dyn std::fmt::Debug) -> Self {
-        Self::new(format!("{kind} {name:?}"), "there is none of that name")
-    }
 }
 
 impl Request {
@@ -257,8 +239,9 @@ impl Request {
                 ActionState::Running
             },
             outcomes: Map::default(),
+            key: about.key.clone(),
         };
-        changes.push(edit::change(uuid, None, Some(action)));
+        changes.push(change(uuid, None, Some(action)));
         changes.extend(forgotten_actions(view));
         Ok(Plan {
             changes,
@@ -332,14 +315,15 @@ fn concerned(view: &View, changes: &[RowChange]) -> Result<Set<Str>, Refused> {
     let mut after = view.clone();
     let (touched, wrong) = after.apply(changes);
     if let Some(error) = wrong.first() {
-        return Err(Refused::new("request", error.to_string()));
+        return Err(Refused::invalid("request", error.to_string()));
     }
     let mut names = Set::default();
     for uuid in &touched.hypervisors {
         let mut differs = false;
         for machine in &touched.machines {
-            let new = wanted(&after, *machine, *uuid)
-                .map_err(|error| Refused::new(format!("machine {}", error.machine), error.text))?;
+            let new = wanted(&after, *machine, *uuid).map_err(|error| {
+                Refused::invalid(format!("machine {}", error.machine), error.text)
+            })?;
             differs |= wanted(view, *machine, *uuid).as_ref() != Ok(&new);
         }
         let Some(row) = after
@@ -350,7 +334,7 @@ fn concerned(view: &View, changes: &[RowChange]) -> Result<Set<Str>, Refused> {
             continue;
         };
         if let Some(action) = row.held_by {
-            return Err(Refused::new(
+            return Err(Refused::conflict(
                 format!("hypervisor {:?}", row.name),
                 format!("action {action} stopped before it was told; resume that first"),
             ));
@@ -369,13 +353,23 @@ fn forgotten_actions(view: &View) -> Vec<RowChange> {
     let mut over: Vec<_> = view
         .actions
         .iter()
-        .filter(|(_, action)| action.state == ActionState::Done)
+        .filter(|(_, action)| is_over(view, action))
         .collect();
     over.sort_by_key(|(_, action)| action.number);
     over.into_iter()
         .take(excess)
-        .map(|(uuid, action)| edit::change::<Action>(*uuid, Some(action), None))
+        .map(|(uuid, action)| change::<Action>(*uuid, Some(action), None))
         .collect()
+}
+
+/// Whether nothing can come of an action any more.
+fn is_over(view: &View, action: &Action) -> bool {
+    let mut hypervisors = view.hypervisors.values();
+    match action.state {
+        ActionState::Running => false,
+        ActionState::Done => true,
+        ActionState::Stopped => hypervisors.all(|row| row.held_by != Some(action.number)),
+    }
 }
 
 /// Whether an endpoint is a place to connect to.
@@ -388,7 +382,7 @@ fn check_endpoint(row: &Hypervisor) -> Result<(), Refused> {
     }) {
         return Ok(());
     }
-    Err(Refused::new(
+    Err(Refused::invalid(
         format!("endpoint {:?}", row.endpoint),
         "is no place to connect to; write unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT",
     ))

@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use model::{Map, Str};
 
 /// How careful a rollout is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,46 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// The policy of these numbers, with times in milliseconds; what is not there is as by default.
+    pub fn from_map(map: &Map<Str, i64>) -> Self {
+        let default = Self::default();
+        let number = |name: &str| map.get(name).and_then(|value| u64::try_from(*value).ok());
+        let time = |name: &str, default| number(name).map_or(default, Duration::from_millis);
+        let count = |name: &str, default| {
+            number(name).map_or(default, |value| {
+                usize::try_from(value).unwrap_or(usize::MAX)
+            })
+        };
+        Self {
+            parallel: count("parallel", default.parallel),
+            deadline: time("deadline", default.deadline),
+            attempts: number("attempts").map_or(default.attempts, |value| {
+                u32::try_from(value).unwrap_or(u32::MAX)
+            }),
+            backoff: time("backoff", default.backoff),
+            max_backoff: time("max_backoff", default.max_backoff),
+            stop_after: count("stop_after", default.stop_after),
+        }
+    }
+
+    /// Its numbers, with times in milliseconds.
+    pub fn to_map(&self) -> Map<Str, i64> {
+        let count = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+        let time = |value| i64::try_from(millis(value)).unwrap_or(i64::MAX);
+        let numbers = [
+            ("parallel", count(self.parallel)),
+            ("deadline", time(self.deadline)),
+            ("attempts", self.attempts.into()),
+            ("backoff", time(self.backoff)),
+            ("max_backoff", time(self.max_backoff)),
+            ("stop_after", count(self.stop_after)),
+        ];
+        numbers
+            .map(|(name, value)| (Str::from(name), value))
+            .into_iter()
+            .collect()
+    }
+
     /// How long to wait after so many attempts, in milliseconds.
     fn wait(&self, attempts: u32) -> u64 {
         let factor = 1_u32 << attempts.saturating_sub(1).min(16);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use model::region::{Action, Customer, FloatingAddress, Hypervisor, Machine, Rule};
+use model::region::{Action, Customer, FloatingAddress, Hypervisor, Leader, Machine, Rule};
 use model::{RowError, Str, Table, Uuid};
 use ovsdb::RowChange;
 
@@ -28,6 +28,8 @@ pub struct View {
     pub floating: Rows<FloatingAddress>,
     /// Action.
     pub actions: Rows<Action>,
+    /// Leader.
+    pub leaders: Rows<Leader>,
     machines_by: Index<Group>,
     rules_by: Index<Option<Group>>,
     floating_by: Index<Uuid>,
@@ -145,6 +147,7 @@ impl View {
                 read
             }
             Action::NAME => set(&mut self.actions, change).read,
+            Leader::NAME => set(&mut self.leaders, change).read,
             _ => Ok(()),
         }
     }

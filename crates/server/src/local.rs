@@ -149,13 +149,17 @@ impl Subscription {
     /// # Errors
     /// When the database refuses it.
     pub async fn transact(&self, operations: Vec<Operation>) -> TransactResult {
-        transact(
-            &self.inputs,
-            Some(self.session),
-            self.database.clone(),
-            operations,
-        )
-        .await
+        self.begin(operations).await
+    }
+
+    /// The same as a future that leaves the subscription free to be read meanwhile.
+    pub fn begin(
+        &self,
+        operations: Vec<Operation>,
+    ) -> impl Future<Output = TransactResult> + Send + use<> {
+        let (inputs, session) = (self.inputs.clone(), self.session);
+        let database = self.database.clone();
+        async move { transact(&inputs, Some(session), database, operations).await }
     }
 
     /// Takes a lock, or gives it back.

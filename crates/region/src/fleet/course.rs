@@ -1,18 +1,19 @@
 //! An action on its way: its rollout, and what of it is written down.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use model::region::{Action, ActionState};
 use model::{Map, Str};
 
 use super::Order;
-use crate::rollout::{Outcome, Policy, Progress, Rollout, Tell};
+use crate::rollout::{Counts, Outcome, Policy, Progress, Rollout, Tell};
 
 /// While it runs, news of it is written down that often, in milliseconds.
 const RECORD: u64 = 1_000;
 /// What stands in `outcomes` of a hypervisor that has done what it was told.
-const DONE: &str = "done";
+pub const DONE: &str = "done";
+/// What stands in `outcomes` of a hypervisor that was not told, because the action stopped. Other words say what failed.
+pub const HELD: &str = "held";
 
 #[derive(Debug)]
 pub(super) struct Course {
@@ -39,7 +40,10 @@ impl Course {
         let rest = action.hypervisors.iter().filter(|name| !is_done(name));
         Self {
             action: action.number,
-            rollout: Rollout::new(policy(&action.policy), rest.map(ToString::to_string)),
+            rollout: Rollout::new(
+                Policy::from_map(&action.policy),
+                rest.map(ToString::to_string),
+            ),
             recorded: action
                 .outcomes
                 .iter()
@@ -74,6 +78,15 @@ impl Course {
             | None => false,
             Some(_) => true,
         }
+    }
+
+    pub(super) const fn counts(&self) -> Counts {
+        self.rollout.counts()
+    }
+
+    /// Names of the hypervisors.
+    pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
+        self.rollout.hosts().map(|(host, _)| host)
     }
 
     pub(super) const fn has_ended(&self) -> bool {
@@ -126,27 +139,6 @@ fn text(progress: &Progress) -> Option<Str> {
         Progress::Done { .. } => DONE.into(),
         Progress::Away { reason } => format!("away: {reason}").into(),
         Progress::Refused { reason } => format!("refused: {reason}").into(),
-        Progress::Held => "held".into(),
+        Progress::Held => HELD.into(),
     })
-}
-
-fn policy(map: &Map<Str, i64>) -> Policy {
-    let default = Policy::default();
-    let number = |name: &str| map.get(name).and_then(|value| u64::try_from(*value).ok());
-    let time = |name: &str, default| number(name).map_or(default, Duration::from_millis);
-    let count = |name: &str, default| {
-        number(name).map_or(default, |value| {
-            usize::try_from(value).unwrap_or(usize::MAX)
-        })
-    };
-    Policy {
-        parallel: count("parallel", default.parallel),
-        deadline: time("deadline", default.deadline),
-        attempts: number("attempts").map_or(default.attempts, |value| {
-            u32::try_from(value).unwrap_or(u32::MAX)
-        }),
-        backoff: time("backoff", default.backoff),
-        max_backoff: time("max_backoff", default.max_backoff),
-        stop_after: count("stop_after", default.stop_after),
-    }
 }

@@ -9,22 +9,24 @@
 //! every enabled hypervisor that no action holds has what it is to have.
 
 mod course;
+mod order;
 #[cfg(test)]
 mod tests;
 mod turns;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use hvflow::params::NetworkParams;
 use model::region::{Action, ActionState, Hypervisor};
-use model::{Map, Str, Table, Uuid};
+use model::{Str, Table, Uuid};
 use ovsdb::RowChange;
 
-use crate::rollout::Outcome;
+use crate::rollout::{Counts, Outcome};
 use crate::view::{Touched, View};
 use course::Course;
+pub use course::{DONE, HELD};
+pub use order::{Change, Order};
 
 /// How long one that refused is left alone, unless something else is wanted from it.
 const REFUSED: u64 = 300_000;
@@ -33,72 +35,6 @@ const NOT_YET: &str = "not connected yet";
 
 /// What a hypervisor has: machines by their numbers, with their parameters if it knows them.
 pub type Machines = BTreeMap<u32, Option<Arc<NetworkParams>>>;
-
-/// What the shell is to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
-    /// Keep a link to a hypervisor, in place of any former one to it: say [`Fleet::up`] with all its machines whenever
-    /// it is there, and [`Fleet::down`] when it is not.
-    Link {
-        /// Its name.
-        host: Str,
-        /// Where.
-        endpoint: Str,
-    },
-    /// End the link.
-    Unlink {
-        /// Its name.
-        host: Str,
-    },
-    /// Carry out changes, one after the other up to the first that fails; say [`Fleet::told`] then.
-    Tell {
-        /// Its name.
-        host: Str,
-        /// To be given back.
-        number: u64,
-        /// In order.
-        changes: Vec<Change>,
-        /// How long all of it may take.
-        deadline: Duration,
-    },
-    /// Write down how far an action is; say [`Fleet::recorded`] then.
-    Record {
-        /// The action's number.
-        action: i64,
-        /// How far.
-        state: ActionState,
-        /// Hypervisors with what came of them since the last record.
-        outcomes: Map<Str, Str>,
-        /// Hypervisors that it holds from now on: their `held_by`.
-        held: Vec<Str>,
-    },
-    /// Write down that a hypervisor has forgotten a machine: take it from `departed`.
-    Forgotten {
-        /// The machine.
-        machine: Uuid,
-        /// The hypervisor.
-        hypervisor: Uuid,
-    },
-}
-
-/// One change of what a hypervisor has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// Let a machine be this.
-    Replace(Arc<NetworkParams>),
-    /// Forget the machine of this number.
-    Remove(u32),
-}
-
-impl Change {
-    /// The machine's number.
-    pub fn machine(&self) -> u32 {
-        match self {
-            Self::Replace(params) => params.droplet_id,
-            Self::Remove(number) => *number,
-        }
-    }
-}
 
 /// All hypervisors.
 #[derive(Debug, Default)]
@@ -113,8 +49,26 @@ pub struct Fleet {
     returning: usize,
     /// When hypervisors are to be looked at; some of these times mean nothing any more.
     timers: BTreeSet<(u64, Uuid)>,
+    /// Those whose link has just come up, or has not, and whom a rollout waits for.
+    arrived: BTreeSet<Uuid>,
     orders: VecDeque<Order>,
     next: u64,
+}
+
+/// How it is with the link to a hypervisor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkState<'a> {
+    /// Nothing is told to it.
+    Disabled,
+    /// Nobody knows yet whether it is there.
+    Connecting,
+    /// It cannot be reached, for this reason.
+    Down(&'a str),
+    /// It is there.
+    Up {
+        /// How many machines it has.
+        machines: usize,
+    },
 }
 
 /// A hypervisor.
@@ -131,7 +85,7 @@ impl Host {
     fn new(row: Arc<Hypervisor>) -> Self {
         Self {
             row,
-            link: Link::Down(NOT_YET.to_owned()),
+            link: Link::New,
             telling: None,
             again: None,
         }
@@ -140,6 +94,8 @@ impl Host {
 
 #[derive(Debug)]
 enum Link {
+    /// It was ordered, and nothing was heard of it yet.
+    New,
     Down(String),
     /// What it has.
     Up(Machines),
@@ -155,12 +111,57 @@ struct Telling {
     deadline: u64,
     /// What cannot be told, because it makes no sense.
     wrong: Vec<String>,
+    /// Whether it is told nothing yet, because its link is new.
+    waits: bool,
 }
 
 impl Fleet {
+    /// Drives what a view knows: actions under way go on, and of no hypervisor is known what it has.
+    pub fn new(view: View, now: u64) -> Self {
+        let touched = Touched {
+            hypervisors: view.hypervisors.keys().copied().collect(),
+            ..Touched::default()
+        };
+        let running = |action: &&Arc<Action>| action.state == ActionState::Running;
+        let actions: Vec<_> = view.actions.values().filter(running).cloned().collect();
+        let mut fleet = Self {
+            view,
+            ..Self::default()
+        };
+        fleet.follow_hosts(&touched);
+        for action in actions {
+            let course = Course::of(&action, now);
+            fleet.rollouts.insert(action.number, course);
+        }
+        fleet
+    }
+
     /// What is known.
     pub const fn view(&self) -> &View {
         &self.view
+    }
+
+    /// What is known, when nobody is driven any more.
+    pub fn into_view(self) -> View {
+        self.view
+    }
+
+    /// How it is with the link to a hypervisor, if there is one of that UUID.
+    pub fn link_state(&self, hypervisor: Uuid) -> Option<LinkState<'_>> {
+        let host = self.hosts.get(&hypervisor)?;
+        Some(match &host.link {
+            _ if !host.row.enabled => LinkState::Disabled,
+            Link::New => LinkState::Connecting,
+            Link::Down(reason) => LinkState::Down(reason),
+            Link::Up(machines) => LinkState::Up {
+                machines: machines.len(),
+            },
+        })
+    }
+
+    /// How far an action under way is: those alone that had not done it when this fleet began.
+    pub fn counts(&self, action: i64) -> Option<Counts> {
+        Some(self.rollouts.get(&action)?.counts())
     }
 
     /// Takes in what a transaction did to the rows; gives the texts of what is wrong with some of them.
@@ -187,12 +188,14 @@ impl Fleet {
                     let former = std::mem::replace(&mut host.row, Arc::clone(&row));
                     host.again = None;
                     if (&former.endpoint, former.enabled) != (&row.endpoint, row.enabled) {
-                        host.link = Link::Down(NOT_YET.to_owned());
+                        host.link = Link::New;
                         self.link(&row);
                     }
                 }
                 (None, Some(host)) => {
                     let name = host.row.name.clone();
+                    let telling = host.telling.take();
+                    self.returning -= usize::from(telling.is_some_and(|it| it.course.is_none()));
                     self.names.remove(&name);
                     self.hosts.remove(uuid);
                     self.orders.push_back(Order::Unlink { host: name });
@@ -243,10 +246,12 @@ impl Fleet {
 
     /// An [`Order::Record`] is in the database, and what it changed was applied.
     pub fn recorded(&mut self, action: i64) {
-        if self.rollouts.get(&action).is_some_and(Course::has_ended) {
-            self.rollouts.remove(&action);
-            // It may have had some that others wait for.
-            self.ready.extend(self.hosts.keys());
+        if self.rollouts.get(&action).is_some_and(Course::has_ended)
+            && let Some(course) = self.rollouts.remove(&action)
+        {
+            // Something else may be wanted from them, that waited for its end.
+            let hosts = course.hosts().filter_map(|name| self.names.get(name));
+            self.ready.extend(hosts.copied());
         }
     }
 
@@ -256,13 +261,15 @@ impl Fleet {
             host.link = Link::Up(machines);
             host.again = None;
             self.ready.insert(uuid);
+            self.arrived.insert(uuid);
         }
     }
 
     /// A hypervisor is not there.
     pub fn down(&mut self, host: &str, reason: String) {
-        if let Some((_, host)) = self.host(host) {
+        if let Some((uuid, host)) = self.host(host) {
             host.link = Link::Down(reason);
+            self.arrived.insert(uuid);
         }
     }
 
@@ -308,10 +315,11 @@ impl Fleet {
         self.ready.insert(uuid);
     }
 
-    /// The next thing to do, until there is none.
+    /// The next thing to do, until there is none for now.
     pub fn poll(&mut self, now: u64) -> Option<Order> {
         if self.orders.is_empty() {
             self.pass_time(now);
+            self.go_on_with_arrived(now);
             self.go_on_with_rollouts(now);
             self.go_on_with_others(now);
         }
@@ -321,7 +329,9 @@ impl Fleet {
     /// When [`Fleet::poll`] has to be asked again at the latest.
     pub fn next_deadline(&self) -> Option<u64> {
         let courses = self.rollouts.values().filter_map(Course::next_deadline);
-        courses.chain(self.timers.first().map(|(at, _)| *at)).min()
+        let others = self.is_at_others().then_some(0);
+        let timers = self.timers.first().map(|(at, _)| *at);
+        courses.chain(timers).chain(others).min()
     }
 
     fn host(&mut self, name: &str) -> Option<(Uuid, &mut Host)> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use model::Uuid;
 
-use super::{Change, Fleet, Link, Order, Telling};
+use super::{Change, Fleet, Link, NOT_YET, Order, Telling};
 use crate::rollout::{Outcome, Tell};
 use crate::wanted::{Wanted, wanted};
 
@@ -13,10 +13,13 @@ use crate::wanted::{Wanted, wanted};
 const RETURNING: usize = 64;
 /// How long a hypervisor that came back may take.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// How many hypervisors are looked at before others get their turn: each takes as long as it has machines.
+const LOOKED_AT: usize = 32;
 /// For how much longer than it may take an answer is waited for, in milliseconds: the shell keeps the time too.
 const GRACE: u64 = 1_000;
 
 /// What is to be told to a hypervisor.
+#[derive(Default)]
 struct Task {
     changes: Vec<Change>,
     /// What cannot be told, because it makes no sense.
@@ -77,6 +80,28 @@ impl Fleet {
         self.rollouts.get_mut(&action)?.poll(now)
     }
 
+    /// Tells those whom a rollout waits for since their link was new.
+    pub(super) fn go_on_with_arrived(&mut self, now: u64) {
+        for uuid in std::mem::take(&mut self.arrived) {
+            let Some(host) = self.hosts.get_mut(&uuid) else {
+                continue;
+            };
+            let waiting = host.telling.take_if(|telling| telling.waits);
+            let Some((telling, (action, attempt))) =
+                waiting.and_then(|telling| telling.course.map(|course| (telling, course)))
+            else {
+                continue;
+            };
+            let left = telling.deadline.saturating_sub(now + GRACE);
+            let tell = Tell {
+                host: host.row.name.to_string(),
+                attempt,
+                deadline: Duration::from_millis(left),
+            };
+            self.tell_for(action, &tell, now);
+        }
+    }
+
     /// Tells a hypervisor what is wanted from it, for a rollout.
     fn tell_for(&mut self, action: i64, tell: &Tell, now: u64) {
         let course = Some((action, tell.attempt));
@@ -84,6 +109,10 @@ impl Fleet {
             let outcome = Outcome::Refused("there is no such hypervisor any more".to_owned());
             return self.heard(course, &tell.host, outcome, now);
         };
+        if self.is_new(uuid) {
+            let task = Task::default();
+            return self.keep(uuid, task, course, tell.deadline, true, now);
+        }
         let outcome = match self.task(uuid) {
             Err(outcome) => outcome,
             Ok(task) if !task.changes.is_empty() => {
@@ -98,7 +127,10 @@ impl Fleet {
 
     /// Tells those what is wanted from them whom no rollout has.
     pub(super) fn go_on_with_others(&mut self, now: u64) {
-        while self.returning < RETURNING {
+        for _ in 0..LOOKED_AT {
+            if !self.is_at_others() {
+                return;
+            }
             let Some(uuid) = self.ready.pop_first() else {
                 return;
             };
@@ -122,12 +154,47 @@ impl Fleet {
         }
     }
 
+    /// Whether there are some to be looked at whom no rollout has, and room for them.
+    pub(super) fn is_at_others(&self) -> bool {
+        self.returning < RETURNING && !self.ready.is_empty()
+    }
+
+    /// Whether a hypervisor could be told something, if it were known whether it is there.
+    fn is_new(&self, uuid: Uuid) -> bool {
+        self.hosts.get(&uuid).is_some_and(|host| {
+            let may_be_told = host.row.enabled && host.row.held_by.is_none();
+            may_be_told && host.telling.is_none() && matches!(host.link, Link::New)
+        })
+    }
+
     fn tell(
+        &mut self,
+        uuid: Uuid,
+        task: Task,
+        course: Option<(i64, u32)>,
+        deadline: Duration,
+        now: u64,
+    ) {
+        let Some(host) = self.hosts.get(&uuid) else {
+            return;
+        };
+        self.orders.push_back(Order::Tell {
+            host: host.row.name.clone(),
+            number: self.next,
+            changes: task.changes.clone(),
+            deadline,
+        });
+        self.keep(uuid, task, course, deadline, false, now);
+    }
+
+    /// Notes what a hypervisor is being told, or is to be told when its link is up or known to be down.
+    fn keep(
         &mut self,
         uuid: Uuid,
         Task { changes, wrong }: Task,
         course: Option<(i64, u32)>,
         deadline: Duration,
+        waits: bool,
         now: u64,
     ) {
         let number = self.next;
@@ -135,20 +202,15 @@ impl Fleet {
         let Some(host) = self.hosts.get_mut(&uuid) else {
             return;
         };
-        let end = now + u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX) + GRACE;
-        self.timers.insert((end, uuid));
-        self.orders.push_back(Order::Tell {
-            host: host.row.name.clone(),
-            number,
-            changes: changes.clone(),
-            deadline,
-        });
+        let deadline = now + u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX) + GRACE;
+        self.timers.insert((deadline, uuid));
         host.telling = Some(Telling {
             number,
             changes,
             course,
-            deadline: end,
+            deadline,
             wrong,
+            waits,
         });
     }
 
@@ -172,6 +234,7 @@ impl Fleet {
         }
         let has = match &host.link {
             Link::Up(has) => has,
+            Link::New => return Err(Outcome::Unreachable(NOT_YET.to_owned())),
             Link::Down(reason) => return Err(Outcome::Unreachable(reason.clone())),
         };
         let (mut changes, mut wrong) = (Vec::new(), Vec::new());

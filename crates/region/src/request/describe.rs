@@ -6,7 +6,7 @@ use super::{Request, Scope};
 
 impl Request {
     /// The request for people who read the log of actions.
-    pub(super) fn describe(&self) -> Map<Str, Str> {
+    pub(crate) fn describe(&self) -> Map<Str, Str> {
         let mut words = Map::default();
         let mut say = |name: &str, value: String| drop(words.insert(name.into(), value.into()));
         match self {

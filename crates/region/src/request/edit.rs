@@ -20,7 +20,7 @@ pub(super) struct Edit<'a> {
 }
 
 /// A change from one typed row to another.
-pub(super) fn change<T: Table>(uuid: Uuid, old: Option<&T>, new: Option<T>) -> RowChange {
+pub(crate) fn change<T: Table>(uuid: Uuid, old: Option<&T>, new: Option<T>) -> RowChange {
     RowChange {
         table: T::NAME.into(),
         uuid,
@@ -95,7 +95,7 @@ impl<'a> Edit<'a> {
             row.number == i64::from(number) && !row.removed
         });
         found.ok_or_else(|| {
-            Refused::new(format!("machine {number}"), "there is none of that number")
+            Refused::missing(format!("machine {number}"), "there is none of that number")
         })
     }
 
@@ -125,14 +125,14 @@ impl<'a> Edit<'a> {
             let number = machine.number;
             if machine.hypervisor == Some(place) {
                 let text = format!("machine {number} runs there; move it or remove it first");
-                return Err(Refused::new(what(), text));
+                return Err(Refused::conflict(what(), text));
             }
             if !force {
                 let text = format!(
                     "machine {number} is still known there; wait until it is forgotten, or say that the hypervisor is \
                      gone for good (force)"
                 );
-                return Err(Refused::new(what(), text));
+                return Err(Refused::conflict(what(), text));
             }
             let mut row = Machine::clone(machine);
             row.leaving = row.leaving.filter(|leaving| *leaving != place);
@@ -175,22 +175,22 @@ impl<'a> Edit<'a> {
             }
         };
         let text = format!("{has} is still there; remove that first");
-        Err(Refused::new(format!("customer {name:?}"), text))
+        Err(Refused::conflict(format!("customer {name:?}"), text))
     }
 
     /// A row for a rule of just this scope.
     fn rule(&self, scope: &Scope, rule: &ParamsRule) -> Result<Rule, Refused> {
         let text = serde_json::to_string(rule);
-        let text = text.map_err(|error| Refused::new("rule", error.to_string()))?;
+        let text = text.map_err(|error| Refused::invalid("rule", error.to_string()))?;
         if scope.tag.as_ref().is_some_and(|tag| tag.is_empty()) {
-            return Err(Refused::new(
+            return Err(Refused::invalid(
                 "tag \"\"",
                 "leave it out to mean all machines",
             ));
         }
         if !rule.remote_groups.is_empty() {
             let text = "groups belong to one machine's parameters; name the prefixes in remote";
-            return Err(Refused::new("rule.remote_groups", text));
+            return Err(Refused::invalid("rule.remote_groups", text));
         }
         let machine = scope
             .machine
@@ -220,7 +220,7 @@ impl<'a> Edit<'a> {
     pub(super) fn remove_rule(&mut self, scope: &Scope, rule: &ParamsRule) -> Result<(), Refused> {
         let row = self.rule(scope, rule)?;
         let (uuid, row) = find(&self.view.rules, |other| *other == row)
-            .ok_or_else(|| Refused::new("rule", "there is no such rule with this scope"))?;
+            .ok_or_else(|| Refused::missing("rule", "there is no such rule with this scope"))?;
         self.remove(uuid, &row);
         Ok(())
     }
@@ -233,19 +233,19 @@ impl<'a> Edit<'a> {
         card: Option<&Str>,
     ) -> Result<(), Refused> {
         let ip: IpAddr = address.parse().map_err(|_| {
-            Refused::new(format!("address {address:?}"), "is no IPv4 or IPv6 address")
+            Refused::invalid(format!("address {address:?}"), "is no IPv4 or IPv6 address")
         })?;
         let address: Str = ip.to_string().into();
         let owner = self.customer(customer)?;
         let machine = machine.map(|number| self.machine(number)).transpose()?;
         if let Some((_, row)) = machine.as_ref().filter(|(_, row)| row.customer != owner) {
             let text = format!("belongs to another customer than {customer:?}");
-            return Err(Refused::new(format!("machine {}", row.number), text));
+            return Err(Refused::conflict(format!("machine {}", row.number), text));
         }
         let found = find(&self.view.floating, |row| row.address == address);
         if found.as_ref().is_some_and(|(_, row)| row.customer != owner) {
             let text = "belongs to another customer; that one has to give it back first";
-            return Err(Refused::new(format!("address {address}"), text));
+            return Err(Refused::conflict(format!("address {address}"), text));
         }
         self.put(found, |row: &mut FloatingAddress| {
             row.address = address;
@@ -266,9 +266,9 @@ impl<'a> Edit<'a> {
     fn action(&self, number: i64, state: ActionState) -> Result<(Uuid, Action), Refused> {
         let what = || format!("action {number}");
         let (uuid, row) = find(&self.view.actions, |row| row.number == number)
-            .ok_or_else(|| Refused::new(what(), "there is none of that number"))?;
+            .ok_or_else(|| Refused::missing(what(), "there is none of that number"))?;
         if row.state != state {
-            return Err(Refused::new(
+            return Err(Refused::conflict(
                 what(),
                 format!("it is {}, not {state}", row.state),
             ));

@@ -16,7 +16,7 @@ impl Edit<'_> {
         place: Option<Strong<Hypervisor>>,
     ) -> Result<(), Refused> {
         let params = NetworkParams::from_json(parameters.as_bytes())
-            .map_err(|error| Refused::new("parameters", error.to_string()))?;
+            .map_err(|error| Refused::invalid("parameters", error.to_string()))?;
         let number = i64::from(params.droplet_id);
         let what = || format!("machine {number}");
         let found = self
@@ -29,10 +29,10 @@ impl Edit<'_> {
             if row.removed {
                 let text =
                     "it was removed, and some hypervisor has not forgotten it yet; wait for that";
-                return Err(Refused::new(what(), text));
+                return Err(Refused::conflict(what(), text));
             }
             if place.is_some() && row.hypervisor.is_some() && place != row.hypervisor {
-                return Err(Refused::new(what(), "it runs elsewhere; begin a move"));
+                return Err(Refused::conflict(what(), "it runs elsewhere; begin a move"));
             }
         }
         self.put(found, |row| {
@@ -115,7 +115,7 @@ impl Edit<'_> {
             found.filter_map(|uuid| Some((uuid, Machine::clone(self.view.machines.get(&uuid)?))));
         let found: Vec<_> = found.filter(|(_, row)| !row.removed).collect();
         if found.is_empty() {
-            return Err(Refused::new("scope", "there is no such machine"));
+            return Err(Refused::missing("scope", "there is no such machine"));
         }
         Ok(found)
     }
@@ -125,13 +125,13 @@ impl Edit<'_> {
         let found = self.machine(number)?;
         let what = || format!("machine {number}");
         if found.1.leaving.is_some() {
-            return Err(Refused::new(
+            return Err(Refused::conflict(
                 what(),
                 "it moves already; finish or cancel that first",
             ));
         }
         if found.1.hypervisor == Some(to) {
-            return Err(Refused::new(what(), "it is there already"));
+            return Err(Refused::conflict(what(), "it is there already"));
         }
         self.put(Some(found), |row| {
             row.leaving = row.hypervisor.replace(to);
@@ -144,7 +144,7 @@ impl Edit<'_> {
     pub(super) fn end_move(&mut self, number: u32, arrived: bool) -> Result<(), Refused> {
         let found = self.machine(number)?;
         if found.1.leaving.is_none() {
-            return Err(Refused::new(
+            return Err(Refused::conflict(
                 format!("machine {number}"),
                 "it does not move",
             ));

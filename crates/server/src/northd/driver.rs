@@ -18,7 +18,8 @@ use super::commands::{Command, Status};
 use super::progress::{self, Sequence};
 use super::source::Source;
 use super::view::View;
-use super::{LOCK, operations};
+use super::{LOCK, write_backs};
+use crate::operations;
 
 /// How long to wait after a failed commit.
 const RETRY: Duration = Duration::from_secs(1);
@@ -240,7 +241,7 @@ impl Driver {
                 return;
             }
         }
-        let mut back = operations::of_write_backs(&output.nb);
+        let mut back = write_backs::operations(&output.nb);
         // The row may have changed meanwhile, but nobody else writes these columns.
         if let Some((uuid, row)) = self.nb.only(nb::NbGlobal::NAME) {
             back.extend(self.sequence.update((uuid, row), &output, now()));

@@ -11,10 +11,10 @@
 
 mod commands;
 mod driver;
-mod operations;
 mod progress;
 mod source;
 mod view;
+mod write_backs;
 
 use std::path::Path;
 use std::sync::Arc;

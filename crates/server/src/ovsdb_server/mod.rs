@@ -25,7 +25,7 @@ use crate::core::Core;
 use crate::open;
 use crate::relay::Source;
 pub use service::ClientArgs;
-pub(crate) use service::{Databases, Service};
+pub(crate) use service::{Databases, Service, raise_descriptors};
 
 /// The flags of `ovsdb-server`.
 #[derive(Debug, Clone, Default, clap::Args)]

@@ -119,7 +119,7 @@ impl Service {
 }
 
 /// Each connection takes a file descriptor, and processes start with few.
-fn raise_descriptors() {
+pub(crate) fn raise_descriptors() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
     if let Err(error) = raised {

@@ -1,35 +1,40 @@
-//! Row changes and write-backs as operations of a transaction.
+//! Row changes as operations of a transaction.
 //!
 //! Invariant: a modified row is written column by column, only where it differs, because its other columns
 //! belong to others; of a large set or map only the difference is written.
 
 use std::sync::Arc;
 
-use compiler::WriteBack;
-use ovsdb::operation::{Condition, Mutation, Mutator};
+use ovsdb::operation::{Condition, Mutation, Mutator, Until};
 use ovsdb::{ColumnType, DatabaseSchema, Datum, Operation, Row, RowChange, Str};
 
 /// From how many elements on a set or map is changed by its difference.
 const LARGE: usize = 8;
 
 /// The operations that make these changes.
-pub(super) fn of_changes(schema: &DatabaseSchema, changes: &[RowChange]) -> Vec<Operation> {
+pub fn of_changes(schema: &DatabaseSchema, changes: &[RowChange]) -> Vec<Operation> {
     changes
         .iter()
         .flat_map(|change| of_change(schema, change))
         .collect()
 }
 
-/// The operations that make these write-backs.
-pub(super) fn of_write_backs(write_backs: &[WriteBack]) -> Vec<Operation> {
-    write_backs
-        .iter()
-        .map(|it| Operation::Update {
-            table: it.table.into(),
-            condition: vec![Condition::uuid(it.uuid)],
-            row: vec![(it.column.into(), it.value.clone())],
+/// Operations that fail unless the rows that these changes modify or delete are as the changes say.
+pub fn of_expectations(schema: &DatabaseSchema, changes: &[RowChange]) -> Vec<Operation> {
+    let expectation = |change: &RowChange| {
+        let (table, old) = (schema.table(&change.table)?, change.old.as_ref()?);
+        let columns = table.columns().iter().enumerate();
+        let row = columns.map(|(at, column)| (column.name.clone(), old[at].clone()));
+        Some(Operation::Wait {
+            table: change.table.clone(),
+            condition: vec![Condition::uuid(change.uuid)],
+            columns: Some(table.columns().iter().map(|c| c.name.clone()).collect()),
+            until: Until::Equal,
+            rows: vec![row.collect()],
+            timeout: Some(0),
         })
-        .collect()
+    };
+    changes.iter().filter_map(expectation).collect()
 }
 
 fn of_change(schema: &DatabaseSchema, change: &RowChange) -> Vec<Operation> {
