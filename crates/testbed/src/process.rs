@@ -11,6 +11,7 @@ use nix::unistd::Pid;
 
 use crate::command::guarded;
 use crate::namespace::Namespace;
+use crate::usage::{self, Memory};
 use crate::wait;
 
 /// How long a process may take to end after SIGTERM before it gets SIGKILL.
@@ -21,21 +22,6 @@ pub struct Process {
     name: String,
     child: Child,
     output: PathBuf,
-}
-
-/// How much memory a process has, in bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Memory {
-    /// Its share of it now.
-    pub now: u64,
-    /// The most that it ever held.
-    pub peak: u64,
-}
-
-fn kilobytes(text: &str, name: &str) -> Result<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-    number.with_context(|| format!("no {name} in what the kernel says of the process"))
 }
 
 impl Process {
@@ -120,24 +106,12 @@ impl Process {
         let _ = self.child.wait();
     }
 
-    /// The processor time that all its threads have taken; the kernel counts it in ticks of 10 ms.
+    /// The processor time that all its threads have taken; see [`usage::processor`].
     ///
     /// # Errors
     /// When it has ended.
     pub fn processor(&self) -> Result<Duration> {
-        let stat = self.proc("stat")?;
-        // Behind the name, which may hold anything, `utime` and `stime` are the 12th and the 13th.
-        let fields = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace();
-        let ticks: Vec<u64> = fields
-            .skip(11)
-            .take(2)
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
-        Ok(Duration::from_millis(ticks.iter().sum::<u64>() * 10))
+        usage::processor(self.id())
     }
 
     /// How much memory it has and had.
@@ -145,17 +119,7 @@ impl Process {
     /// # Errors
     /// When it has ended.
     pub fn memory(&self) -> Result<Memory> {
-        let rollup = self.proc("smaps_rollup")?;
-        let status = self.proc("status")?;
-        Ok(Memory {
-            now: kilobytes(&rollup, "Pss:")? * 1024,
-            peak: kilobytes(&status, "VmHWM:")? * 1024,
-        })
-    }
-
-    fn proc(&self, file: &str) -> Result<String> {
-        let path = format!("/proc/{}/{file}", self.id());
-        std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))
+        Memory::of(self.id())
     }
 
     fn pid(&self) -> Pid {

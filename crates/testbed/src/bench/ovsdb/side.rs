@@ -10,8 +10,9 @@ use anyhow::{Context, Result, bail};
 use super::swarm::Swarm;
 use crate::command::run;
 use crate::namespace::Namespace;
-use crate::process::{Memory, Process};
+use crate::process::Process;
 use crate::scratch::Scratch;
+use crate::usage::Memory;
 
 /// Whose server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
