@@ -10,11 +10,11 @@ use crate::rollout::{Outcome, Tell};
 use crate::wanted::{Wanted, wanted};
 
 /// How many hypervisors are told something at once beside rollouts: those that came back.
-const RETURNING: usize = 64;
+pub(super) const RETURNING: usize = 64;
 /// How long a hypervisor that came back may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How many hypervisors are looked at before others get their turn: each takes as long as it has machines.
-const LOOKED_AT: usize = 32;
+pub(super) const LOOKED_AT: usize = 32;
 /// For how much longer than it may take an answer is waited for, in milliseconds: the shell keeps the time too.
 const GRACE: u64 = 1_000;
 

@@ -145,6 +145,24 @@ fn nobody_is_told_nothing() {
     assert_eq!(twice.counts().waiting, 1);
 }
 
+#[test]
+fn a_policy_is_written_in_numbers_and_read_again() {
+    let policy = Policy {
+        parallel: 7,
+        stop_after: 3,
+        deadline: Duration::from_millis(1_234),
+        ..policy()
+    };
+    assert_eq!(Policy::from_map(&policy.to_map()), policy);
+    assert_eq!(Policy::from_map(&Map::default()), Policy::default());
+    let wrong = [("parallel".into(), -1), ("deadline".into(), i64::MAX)];
+    let read = Policy::from_map(&wrong.into_iter().collect());
+    assert_eq!(read.parallel, Policy::default().parallel);
+    assert_eq!(read.deadline, Duration::from_millis(i64::MAX as u64));
+    let mut rollout = Rollout::new(read, hosts(1));
+    assert_eq!(poll_all(&mut rollout, u64::from(u32::MAX)), ["hv0/1"]);
+}
+
 /// What the hosts of a simulated fleet do.
 #[derive(Debug, Clone, Copy)]
 enum Nature {
