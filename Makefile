@@ -31,6 +31,7 @@ check:
 
 bench: packages
 	$(CARGO) build --release --locked -p heddle -p testbed --bins
+	$(CARGO) build --release --locked -p region --example fleet
 	$(CARGO) run --release --locked --quiet -p testbed --bin heddle-bench -- $(BENCH_FLAGS)
 
 # FUZZ_SECONDS for each target, FUZZ_TARGETS by name.

@@ -7,6 +7,7 @@ mod allocations;
 pub mod hvflow;
 pub mod openflow;
 pub mod ovsdb;
+pub mod region;
 mod shape;
 mod switch;
 

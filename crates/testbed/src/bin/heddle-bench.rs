@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use clap::Parser;
 use testbed::Central;
-use testbed::bench::{Kubernetes, agent, hvflow, openflow, ovsdb, run, write};
+use testbed::bench::{Kubernetes, agent, hvflow, openflow, ovsdb, region, run, write};
 
 #[global_allocator]
 static ALLOCATOR: testbed::bench::Counting = testbed::bench::Counting;
@@ -62,6 +62,11 @@ enum Part {
         #[arg(long)]
         heddle: Option<PathBuf>,
     },
+    /// Measures a regional service over many simulated hypervisors.
+    Region {
+        #[command(flatten)]
+        arguments: region::Arguments,
+    },
     /// Compares the database servers alone.
     Ovsdb {
         #[command(flatten)]
@@ -84,6 +89,7 @@ fn main() -> Result<()> {
         Some(Part::Hvflow { arguments }) => {
             return hvflow::run(&mut stdout().lock(), &arguments);
         }
+        Some(Part::Region { arguments }) => return region::run(&arguments),
         Some(Part::Ovsdb { arguments, heddle }) => {
             return ovsdb::run(&mut stdout().lock(), &binary(heddle)?, &arguments);
         }
