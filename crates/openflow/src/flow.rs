@@ -30,6 +30,21 @@ impl FlowFlags {
     /// Do not count bytes.
     pub const NO_BYTE_COUNTS: Self = Self(1 << 4);
 
+    /// Every flag with its name in the flow language.
+    pub const NAMES: [(Self, &'static str); 5] = [
+        (Self::SEND_FLOW_REM, "send_flow_rem"),
+        (Self::CHECK_OVERLAP, "check_overlap"),
+        (Self::RESET_COUNTS, "reset_counts"),
+        (Self::NO_PACKET_COUNTS, "no_packet_counts"),
+        (Self::NO_BYTE_COUNTS, "no_byte_counts"),
+    ];
+
+    /// The names of those that are set.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        let set = Self::NAMES.into_iter();
+        set.filter_map(move |(flag, name)| self.contains(flag).then_some(name))
+    }
+
     /// Whether every flag of `other` is set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {

@@ -82,6 +82,17 @@ impl FlowMod {
     }
 }
 
+impl Flow {
+    /// Reads the importance, in whose place OpenFlow 1.3 has padding.
+    pub(super) fn set_importance(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        let importance = reader.u16()?;
+        if reader.version != Version::V13 {
+            self.importance = importance;
+        }
+        Ok(())
+    }
+}
+
 impl FlowCommand {
     const fn from_code(code: u8) -> Option<Self> {
         Some(match code {
@@ -114,22 +125,29 @@ fn write_flags(out: &mut Writer, flags: FlowFlags) {
 impl FlowMod {
     fn read_nxm(reader: &mut Reader<'_>) -> Result<Self> {
         let new_cookie = reader.u64()?;
-        let table = reader.u8()?;
-        let command = read_command(reader.u8()?)?;
-        let (idle_timeout, hard_timeout) = (reader.u16()?, reader.u16()?);
-        let priority = reader.u16()?;
-        let buffer = Some(reader.u32()?).filter(|buffer| *buffer != u32::MAX);
-        let out_port = Some(Port::from_u16(reader.u16()?)).filter(|port| *port != Port::ANY);
-        let flags = FlowFlags(reader.u16()? & 3);
+        let mut out = Self::read_middle(reader)?;
         let match_len = reader.u16()?;
         reader.skip(6)?;
-        let (matches, cookie, cookie_mask) = read_nxm(reader, match_len)?;
-        let actions = Actions::read_flow_actions(reader, &matches)?;
-        let cookie = if cookie_mask == 0 { new_cookie } else { cookie };
-        let mut flow = Flow::new(table, priority, matches, actions).cookie(cookie);
-        (flow.idle_timeout, flow.hard_timeout, flow.flags) = (idle_timeout, hard_timeout, flags);
+        let key = &mut out.flow.key;
+        (key.matches, out.flow.cookie, out.cookie_mask) = read_nxm(reader, match_len)?;
+        out.flow.actions = Actions::read_flow_actions(reader, &key.matches)?;
+        if out.cookie_mask == 0 {
+            out.flow.cookie = new_cookie;
+        }
+        Ok(out)
+    }
+
+    /// Reads what both forms of OpenFlow 1.0 say in the same way: from the table to the flags.
+    fn read_middle(reader: &mut Reader<'_>) -> Result<Self> {
+        let mut flow = Flow::default();
+        flow.key.table = reader.u8()?;
+        let command = read_command(reader.u8()?)?;
+        (flow.idle_timeout, flow.hard_timeout) = (reader.u16()?, reader.u16()?);
+        flow.key.priority = reader.u16()?;
+        let buffer = Some(reader.u32()?).filter(|buffer| *buffer != u32::MAX);
+        let out_port = Some(Port::from_u16(reader.u16()?)).filter(|port| *port != Port::ANY);
+        flow.flags = FlowFlags(reader.u16()? & 3);
         Ok(Self {
-            cookie_mask,
             buffer,
             out_port,
             ..Self::new(command, flow)
@@ -168,21 +186,10 @@ impl FlowMod {
     fn read_fixed(reader: &mut Reader<'_>) -> Result<Self> {
         let matches = read_fixed(reader)?;
         let cookie = reader.u64()?;
-        let table = reader.u8()?;
-        let command = read_command(reader.u8()?)?;
-        let (idle_timeout, hard_timeout) = (reader.u16()?, reader.u16()?);
-        let priority = reader.u16()?;
-        let buffer = Some(reader.u32()?).filter(|buffer| *buffer != u32::MAX);
-        let out_port = Some(Port::from_u16(reader.u16()?)).filter(|port| *port != Port::ANY);
-        let flags = FlowFlags(reader.u16()? & 3);
-        let actions = Actions::read_flow_actions(reader, &matches)?;
-        let mut flow = Flow::new(table, priority, matches, actions).cookie(cookie);
-        (flow.idle_timeout, flow.hard_timeout, flow.flags) = (idle_timeout, hard_timeout, flags);
-        Ok(Self {
-            buffer,
-            out_port,
-            ..Self::new(command, flow)
-        })
+        let mut out = Self::read_middle(reader)?;
+        out.flow.actions = Actions::read_flow_actions(reader, &matches)?;
+        (out.flow.key.matches, out.flow.cookie) = (matches, cookie);
+        Ok(out)
     }
 }
 
@@ -194,39 +201,23 @@ impl Body for FlowMod {
         if reader.version == Version::V10 {
             return Self::read_fixed(reader);
         }
-        let cookie = reader.u64()?;
+        let mut flow = Flow {
+            cookie: reader.u64()?,
+            ..Flow::default()
+        };
         let cookie_mask = reader.u64()?;
-        let table = reader.u8()?;
+        flow.key.table = reader.u8()?;
         let command = read_command(reader.u8()?)?;
-        let idle_timeout = reader.u16()?;
-        let hard_timeout = reader.u16()?;
-        let priority = reader.u16()?;
+        flow.idle_timeout = reader.u16()?;
+        flow.hard_timeout = reader.u16()?;
+        flow.key.priority = reader.u16()?;
         let buffer = Some(reader.u32()?).filter(|buffer| *buffer != u32::MAX);
         let out_port = Some(Port(reader.u32()?)).filter(|port| *port != Port::ANY);
         let out_group = Some(reader.u32()?).filter(|group| *group != Group::ANY);
-        let flags = FlowFlags(reader.u16()?);
-        let importance = reader.u16()?;
-        let importance = if reader.version == Version::V13 {
-            0
-        } else {
-            importance
-        };
-        let matches = Match::read(reader)?;
-        let actions = Actions::read_instructions(reader)?;
-        let key = FlowKey {
-            table,
-            priority,
-            matches,
-        };
-        let flow = Flow {
-            key,
-            cookie,
-            actions,
-            idle_timeout,
-            hard_timeout,
-            flags,
-            importance,
-        };
+        flow.flags = FlowFlags(reader.u16()?);
+        flow.set_importance(reader)?;
+        flow.key.matches = Match::read(reader)?;
+        flow.actions = Actions::read_instructions(reader)?;
         Ok(Self {
             command,
             flow,

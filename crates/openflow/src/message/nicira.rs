@@ -4,6 +4,33 @@ use super::Body;
 use crate::error::{Error, Result};
 use crate::wire::{Reader, Writer};
 
+/// Messages that are one number, behind some padding.
+macro_rules! one_number {
+    ($($name:ident { $field:tt: $read:ident } behind $padding:literal;)*) => {
+        $(impl Body for $name {
+            fn read(reader: &mut Reader<'_>) -> Result<Self> {
+                reader.skip($padding)?;
+                Ok(Self {
+                    $field: reader.$read()?,
+                })
+            }
+
+            fn write(&self, out: &mut Writer) {
+                out.zeros($padding);
+                out.$read(self.$field);
+            }
+        })*
+    };
+}
+
+one_number! {
+    SetPacketInFormat { format: u32 } behind 0;
+    SetFlowFormat { format: u32 } behind 0;
+    MonitorId { 0: u32 } behind 0;
+    SetControllerId { id: u16 } behind 6;
+    CtFlushZone { zone: u16 } behind 6;
+}
+
 /// The form in which packets come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetPacketInFormat {
@@ -20,18 +47,6 @@ impl SetPacketInFormat {
     pub const NXT_PACKET_IN2: Self = Self { format: 2 };
 }
 
-impl Body for SetPacketInFormat {
-    fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        Ok(Self {
-            format: reader.u32()?,
-        })
-    }
-
-    fn write(&self, out: &mut Writer) {
-        out.u32(self.format);
-    }
-}
-
 /// The form in which an OpenFlow 1.0 switch speaks of flows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetFlowFormat {
@@ -44,18 +59,6 @@ impl SetFlowFormat {
     pub const OPENFLOW10: Self = Self { format: 0 };
     /// Nicira's, which knows all fields.
     pub const NXM: Self = Self { format: 2 };
-}
-
-impl Body for SetFlowFormat {
-    fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        Ok(Self {
-            format: reader.u32()?,
-        })
-    }
-
-    fn write(&self, out: &mut Writer) {
-        out.u32(self.format);
-    }
 }
 
 /// Whether changes of flows name their table in OpenFlow 1.0.
@@ -82,16 +85,6 @@ impl Body for FlowModTableId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MonitorId(pub u32);
 
-impl Body for MonitorId {
-    fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        reader.u32().map(Self)
-    }
-
-    fn write(&self, out: &mut Writer) {
-        out.u32(self.0);
-    }
-}
-
 /// The id that controller actions name a connection by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetControllerId {
@@ -99,37 +92,11 @@ pub struct SetControllerId {
     pub id: u16,
 }
 
-impl Body for SetControllerId {
-    fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        reader.skip(6)?;
-        Ok(Self { id: reader.u16()? })
-    }
-
-    fn write(&self, out: &mut Writer) {
-        out.zeros(6);
-        out.u16(self.id);
-    }
-}
-
 /// A connection-tracking zone to be emptied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CtFlushZone {
     /// The zone.
     pub zone: u16,
-}
-
-impl Body for CtFlushZone {
-    fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        reader.skip(6)?;
-        Ok(Self {
-            zone: reader.u16()?,
-        })
-    }
-
-    fn write(&self, out: &mut Writer) {
-        out.zeros(6);
-        out.u16(self.zone);
-    }
 }
 
 /// A tunnel option and the field it is matched by.

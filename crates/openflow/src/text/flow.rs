@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::action::ActionList;
 use super::{Bytes, Dec, Hex, List, Parts};
-use crate::flow::{Flow, FlowFlags, FlowKey};
+use crate::flow::{Flow, FlowKey};
 use crate::group::{Bucket, Group, GroupKind};
 use crate::message::{Meter, MeterBand};
 
@@ -36,16 +36,8 @@ impl fmt::Display for Flow {
         if self.hard_timeout != 0 {
             write!(f, "hard_timeout={}, ", self.hard_timeout)?;
         }
-        for (flag, name) in [
-            (FlowFlags::SEND_FLOW_REM, "send_flow_rem"),
-            (FlowFlags::CHECK_OVERLAP, "check_overlap"),
-            (FlowFlags::RESET_COUNTS, "reset_counts"),
-            (FlowFlags::NO_PACKET_COUNTS, "no_packet_counts"),
-            (FlowFlags::NO_BYTE_COUNTS, "no_byte_counts"),
-        ] {
-            if self.flags.contains(flag) {
-                write!(f, "{name} ")?;
-            }
+        for name in self.flags.names() {
+            write!(f, "{name} ")?;
         }
         if self.importance != 0 {
             write!(f, "importance={}, ", self.importance)?;

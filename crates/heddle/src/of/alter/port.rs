@@ -6,29 +6,24 @@ use openflow::message::{PortConfig, PortMod};
 
 use super::Switch;
 
-/// What `mod-port` calls the bits, and whether the word sets them to zero.
-const PORT_ACTIONS: [(&str, PortConfig, bool); 14] = [
-    ("up", PortConfig::DOWN, false),
-    ("down", PortConfig::DOWN, true),
-    ("stp", PortConfig::NO_STP, false),
-    ("no-stp", PortConfig::NO_STP, true),
-    ("receive", PortConfig::NO_RECV, false),
-    ("no-receive", PortConfig::NO_RECV, true),
-    ("receive-stp", PortConfig::NO_RECV_STP, false),
-    ("no-receive-stp", PortConfig::NO_RECV_STP, true),
-    ("flood", PortConfig::NO_FLOOD, false),
-    ("no-flood", PortConfig::NO_FLOOD, true),
-    ("forward", PortConfig::NO_FWD, false),
-    ("no-forward", PortConfig::NO_FWD, true),
-    ("packet-in", PortConfig::NO_PACKET_IN, false),
-    ("no-packet-in", PortConfig::NO_PACKET_IN, true),
+/// What `mod-port` calls each thing that a bit switches off: on, and off.
+const WORDS: [(PortConfig, &str, &str); 7] = [
+    (PortConfig::DOWN, "up", "down"),
+    (PortConfig::NO_STP, "stp", "no-stp"),
+    (PortConfig::NO_RECV, "receive", "no-receive"),
+    (PortConfig::NO_RECV_STP, "receive-stp", "no-receive-stp"),
+    (PortConfig::NO_FLOOD, "flood", "no-flood"),
+    (PortConfig::NO_FWD, "forward", "no-forward"),
+    (PortConfig::NO_PACKET_IN, "packet-in", "no-packet-in"),
 ];
 
 pub(super) async fn change(switch: &Switch, port: &str, action: &str) -> anyhow::Result<()> {
     let number = switch.port(port)?;
-    let found = PORT_ACTIONS.iter().find(|(name, ..)| *name == action);
-    let Some((_, mask, set)) = found else {
-        let names: Vec<&str> = PORT_ACTIONS.iter().map(|(name, ..)| *name).collect();
+    let found = WORDS
+        .iter()
+        .find(|(_, on, off)| [*on, *off].contains(&action));
+    let Some((mask, _, off)) = found else {
+        let names: Vec<&str> = WORDS.iter().flat_map(|(_, on, off)| [*on, *off]).collect();
         bail!("{action}: no such action; use one of {}", names.join(", "));
     };
     let known = switch.ports.iter().find(|known| known.number == number);
@@ -36,7 +31,11 @@ pub(super) async fn change(switch: &Switch, port: &str, action: &str) -> anyhow:
     let message = PortMod {
         port: number,
         address: known.address,
-        config: if *set { *mask } else { PortConfig::default() },
+        config: if *off == action {
+            *mask
+        } else {
+            PortConfig::default()
+        },
         mask: *mask,
         advertise: 0,
         other: Vec::new(),

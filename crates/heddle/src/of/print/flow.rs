@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use openflow::Flow;
 use openflow::message::multipart::{Aggregate, FlowDesc, FlowEvent, FlowUpdate};
-use openflow::{Flow, FlowFlags};
 use serde_json::{Value, json};
 
 use super::{count, put, seconds, seconds_json};
@@ -61,17 +61,7 @@ pub(crate) fn flow_with_counters(desc: &FlowDesc) -> String {
 }
 
 pub(in super::super) fn flow_json(flow: &Flow) -> Value {
-    let flags: Vec<&str> = [
-        (FlowFlags::SEND_FLOW_REM, "send_flow_rem"),
-        (FlowFlags::CHECK_OVERLAP, "check_overlap"),
-        (FlowFlags::RESET_COUNTS, "reset_counts"),
-        (FlowFlags::NO_PACKET_COUNTS, "no_packet_counts"),
-        (FlowFlags::NO_BYTE_COUNTS, "no_byte_counts"),
-    ]
-    .iter()
-    .filter(|(flag, _)| flow.flags.contains(*flag))
-    .map(|(_, name)| *name)
-    .collect();
+    let flags: Vec<&str> = flow.flags.names().collect();
     let text = flow.to_string();
     let actions = text
         .split_once("actions=")

@@ -3,7 +3,7 @@
 use super::super::match10::{read_fixed, read_nxm, write_nxm};
 use crate::action::Actions;
 use crate::error::{Error, Result};
-use crate::flow::{Flow, FlowFlags, FlowKey};
+use crate::flow::{Flow, FlowFlags};
 use crate::group::Group;
 use crate::matching::Match;
 use crate::port::Port;
@@ -217,6 +217,27 @@ pub struct FlowDesc {
     pub hard_age: Option<u16>,
 }
 
+/// Reads the priority and the timeouts.
+fn read_times(reader: &mut Reader<'_>, flow: &mut Flow) -> Result<()> {
+    flow.key.priority = reader.u16()?;
+    flow.idle_timeout = reader.u16()?;
+    flow.hard_timeout = reader.u16()?;
+    Ok(())
+}
+
+fn write_times(out: &mut Writer, flow: &Flow) {
+    out.u16(flow.key.priority);
+    out.u16(flow.idle_timeout);
+    out.u16(flow.hard_timeout);
+}
+
+/// Reads what the older forms say of how long a flow has been there, and may be.
+fn read_life(reader: &mut Reader<'_>, flow: &mut Flow) -> Result<Option<(u32, u32)>> {
+    let duration = (reader.u32()?, reader.u32()?);
+    read_times(reader, flow)?;
+    Ok(Some(duration))
+}
+
 impl FlowDesc {
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         match reader.version {
@@ -233,10 +254,7 @@ impl FlowDesc {
         flow.key.table = reader.u8()?;
         reader.skip(1)?;
         flow.key.matches = read_fixed(reader)?;
-        out.counters.duration = Some((reader.u32()?, reader.u32()?));
-        flow.key.priority = reader.u16()?;
-        flow.idle_timeout = reader.u16()?;
-        flow.hard_timeout = reader.u16()?;
+        out.counters.duration = read_life(reader, flow)?;
         reader.skip(6)?;
         flow.cookie = reader.u64()?;
         out.counters.set_counts(reader.u64()?, reader.u64()?);
@@ -249,10 +267,7 @@ impl FlowDesc {
         let flow = &mut out.flow;
         flow.key.table = reader.u8()?;
         reader.skip(1)?;
-        out.counters.duration = Some((reader.u32()?, reader.u32()?));
-        flow.key.priority = reader.u16()?;
-        flow.idle_timeout = reader.u16()?;
-        flow.hard_timeout = reader.u16()?;
+        out.counters.duration = read_life(reader, flow)?;
         let match_len = reader.u16()?;
         // Ages are counted from one; zero is unknown.
         let idle = reader.u16()?.checked_sub(1);
@@ -270,15 +285,9 @@ impl FlowDesc {
         let flow = &mut out.flow;
         flow.key.table = reader.u8()?;
         reader.skip(1)?;
-        out.counters.duration = Some((reader.u32()?, reader.u32()?));
-        flow.key.priority = reader.u16()?;
-        flow.idle_timeout = reader.u16()?;
-        flow.hard_timeout = reader.u16()?;
+        out.counters.duration = read_life(reader, flow)?;
         flow.flags = FlowFlags(reader.u16()?);
-        let importance = reader.u16()?;
-        if reader.version == Version::V14 {
-            flow.importance = importance;
-        }
+        flow.set_importance(reader)?;
         reader.skip(2)?;
         flow.cookie = reader.u64()?;
         out.counters.set_counts(reader.u64()?, reader.u64()?);
@@ -288,37 +297,19 @@ impl FlowDesc {
     }
 
     fn read_15(reader: &mut Reader<'_>) -> Result<Self> {
+        let mut out = Self::default();
+        let flow = &mut out.flow;
         reader.skip(2)?;
-        let table = reader.u8()?;
+        flow.key.table = reader.u8()?;
         reader.skip(1)?;
-        let priority = reader.u16()?;
-        let idle_timeout = reader.u16()?;
-        let hard_timeout = reader.u16()?;
-        let flags = FlowFlags(reader.u16()?);
-        let importance = reader.u16()?;
-        let cookie = reader.u64()?;
-        let matches = Match::read(reader)?;
-        let counters = FlowCounters::read(reader)?;
-        let actions = Actions::read_instructions(reader)?;
-        let key = FlowKey {
-            table,
-            priority,
-            matches,
-        };
-        let flow = Flow {
-            key,
-            cookie,
-            actions,
-            idle_timeout,
-            hard_timeout,
-            flags,
-            importance,
-        };
-        Ok(Self {
-            flow,
-            counters,
-            hard_age: None,
-        })
+        read_times(reader, flow)?;
+        flow.flags = FlowFlags(reader.u16()?);
+        flow.set_importance(reader)?;
+        flow.cookie = reader.u64()?;
+        flow.key.matches = Match::read(reader)?;
+        out.counters = FlowCounters::read(reader)?;
+        flow.actions = Actions::read_instructions(reader)?;
+        Ok(out)
     }
 
     pub(super) fn write(&self, out: &mut Writer) {
@@ -329,16 +320,19 @@ impl FlowDesc {
         }
     }
 
-    fn write_nxm(&self, out: &mut Writer) {
-        let (flow, counters) = (&self.flow, &self.counters);
-        out.u8(flow.key.table);
+    /// Writes what the older forms begin with, up to the timeouts.
+    fn write_life(&self, out: &mut Writer) {
+        out.u8(self.flow.key.table);
         out.zeros(1);
-        let (seconds, nanoseconds) = counters.duration.unwrap_or_default();
+        let (seconds, nanoseconds) = self.counters.duration.unwrap_or_default();
         out.u32(seconds);
         out.u32(nanoseconds);
-        out.u16(flow.key.priority);
-        out.u16(flow.idle_timeout);
-        out.u16(flow.hard_timeout);
+        write_times(out, &self.flow);
+    }
+
+    fn write_nxm(&self, out: &mut Writer) {
+        let (flow, counters) = (&self.flow, &self.counters);
+        self.write_life(out);
         let length_at = out.len();
         out.u16(0);
         let age = |seconds: Option<u16>| seconds.map_or(0, |seconds| seconds.saturating_add(1));
@@ -353,14 +347,7 @@ impl FlowDesc {
 
     fn write_13(&self, out: &mut Writer) {
         let (flow, counters) = (&self.flow, &self.counters);
-        out.u8(flow.key.table);
-        out.zeros(1);
-        let (seconds, nanoseconds) = counters.duration.unwrap_or_default();
-        out.u32(seconds);
-        out.u32(nanoseconds);
-        out.u16(flow.key.priority);
-        out.u16(flow.idle_timeout);
-        out.u16(flow.hard_timeout);
+        self.write_life(out);
         out.u16(flow.flags.0);
         if out.version == Version::V14 {
             out.u16(flow.importance);
@@ -378,9 +365,7 @@ impl FlowDesc {
         out.zeros(2);
         out.u8(self.flow.key.table);
         out.zeros(1);
-        out.u16(self.flow.key.priority);
-        out.u16(self.flow.idle_timeout);
-        out.u16(self.flow.hard_timeout);
+        write_times(out, &self.flow);
         out.u16(self.flow.flags.0);
         out.u16(self.flow.importance);
         out.u64(self.flow.cookie);
