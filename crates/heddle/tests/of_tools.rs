@@ -69,7 +69,8 @@ fn body(lines: Vec<String>) -> Vec<String> {
                 .to_owned(),
             None => line,
         };
-        let counted = line.ends_with(" ports") || line.ends_with(" queues");
+        let counted = [" ports", " queues", " ids"];
+        let counted = counted.iter().any(|what| line.ends_with(what));
         if !line.is_empty() && !counted {
             out.push(still(&line));
         }
@@ -600,14 +601,185 @@ fn how_tables_are_set_is_what_ovs_ofctl_says() {
     assert_eq!(ours, theirs);
 }
 
+/// Words in which parts that differ stand in braces, and runs of numbers with dots, written out.
+fn written_out(text: &str) -> Vec<String> {
+    let (mut out, mut depth, mut word) = (Vec::new(), 0, String::new());
+    for c in text.chars().chain([' ']) {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if !(c == ' ' || c == ',') || depth > 0 {
+            word.push(c);
+            continue;
+        }
+        let whole = std::mem::take(&mut word);
+        match (whole.split_once('{'), whole.split_once("...")) {
+            (Some((before, inner)), _) => {
+                let inner = inner.strip_suffix('}').expect("a closing brace");
+                let inner = written_out(inner).into_iter();
+                out.extend(inner.map(|part| format!("{before}{part}")));
+            }
+            (None, Some((first, last))) => {
+                let at = first.find(|c: char| c.is_ascii_digit()).expect("a number");
+                let number = |text: &str| text[at..].parse::<u32>().expect("a number");
+                let all = number(first)..=number(last);
+                out.extend(all.map(|number| format!("{}{number}", &first[..at])));
+            }
+            (None, None) if whole.is_empty() => {}
+            (None, None) => out.push(whole),
+        }
+    }
+    out.sort();
+    out
+}
+
+#[test]
+fn what_tables_can_do_is_what_ovs_ofctl_says() {
+    let switch = Switch::start();
+    let theirs = switch.ofctl(&["dump-table-features", "br0"]);
+    let end = theirs.iter().position(String::is_empty);
+    let theirs = &theirs[..end.expect("one table")];
+    let ours = good(&switch, &["dump-table-features", "SWITCH", "0"]);
+    assert!(theirs.len() > 10, "{theirs:?}");
+    let words = |lines: &[String]| -> Vec<Vec<String>> {
+        lines.iter().map(|line| written_out(line)).collect()
+    };
+    assert_eq!(words(theirs), words(&ours));
+    let all = good(&switch, &["dump-table-features", "SWITCH", "--json"]);
+    let last: Value = serde_json::from_str(all.last().expect("tables")).expect("JSON");
+    assert_eq!(last["table"], 253);
+    assert_eq!(last["flows"]["next_tables"], Value::Array(Vec::new()));
+    let error = bad(&switch, &["dump-table-features", "SWITCH", "254"]);
+    assert!(error.contains("no table 254"), "{error}");
+}
+
+#[test]
+fn tables_are_set() {
+    let switch = Switch::start();
+    let set = |setting: &str| good(&switch, &["mod-table", "SWITCH", "1", setting]);
+    let theirs = || {
+        let lines = switch.ofctl(&["dump-table-desc", "br0"]);
+        let at = lines.iter().position(|line| line == "table 1:");
+        lines[at.expect("the table") + 1..][..2].join(" ")
+    };
+    let flags = "eviction_flags=OTHER|IMPORTANCE|LIFETIME";
+    set("evict");
+    assert_eq!(theirs(), format!("eviction=on {flags} vacancy=off"));
+    set("vacancy:20,80");
+    let range = "vacancy_down=20% vacancy_up=80% vacancy=100%";
+    assert_eq!(theirs(), format!("eviction=on {flags} vacancy=on {range}"));
+    set("noevict");
+    assert_eq!(theirs(), format!("eviction=off {flags} vacancy=on {range}"));
+    set("novacancy");
+    assert_eq!(theirs(), format!("eviction=off {flags} vacancy=off"));
+    // A full table refuses flows, unless those that may go make place.
+    switch.vsctl(&[
+        "--",
+        "--id=@t",
+        "create",
+        "Flow_Table",
+        "flow_limit=2",
+        "--",
+        "set",
+        "bridge",
+        "br0",
+        "flow_tables:1=@t",
+    ]);
+    let add = |priority: u32| {
+        let flow = format!("table=1,priority={priority},idle_timeout=1000 actions=drop");
+        heddle(&switch, &["add-flow", "SWITCH", &flow])
+    };
+    assert!(add(1).status.success() && add(2).status.success());
+    let full = String::from_utf8_lossy(&add(3).stderr).into_owned();
+    assert!(full.contains("TABLE_FULL"), "{full}");
+    good(&switch, &["mod-table", "SWITCH", "all", "evict"]);
+    assert!(add(3).status.success());
+    assert_eq!(good(&switch, &["dump-flows", "SWITCH"]).len(), 2);
+    // Names, in the newest version.
+    good(&switch, &["mod-table", "SWITCH", "2", "name:web"]);
+    let features = switch.ofctl(&["dump-table-features", "br0"]);
+    assert!(
+        features.contains(&"table 2 (\"web\"):".to_owned()),
+        "{features:?}"
+    );
+    good(&switch, &["mod-table", "SWITCH", "web", "vacancy:0,1"]);
+    let json = good(&switch, &["dump-table-desc", "SWITCH", "2", "--json"]);
+    let json: Value = serde_json::from_str(&json[0]).expect("JSON");
+    assert_eq!(json["vacancy"]["up"], 1);
+    assert_eq!(json["eviction"], true);
+    for (arguments, expected) in [
+        (
+            &["mod-table", "SWITCH", "1", "drop"][..],
+            "not supported: drop",
+        ),
+        (
+            &["mod-table", "SWITCH", "1", "vacancy:80,20"],
+            "vacancy:LOW,HIGH",
+        ),
+        (
+            &["mod-table", "SWITCH", "1", "sideways"],
+            "sideways: no such setting",
+        ),
+        (&["mod-table", "SWITCH", "mail", "evict"], "no table mail"),
+        (&["mod-table", "SWITCH", "254", "evict"], "no table 254"),
+        (&["mod-table", "SWITCH", "all", "name:x"], "say which"),
+        (
+            &["mod-table", "SWITCH", "1", "name:x", "-O", "OpenFlow13"],
+            "use -O OpenFlow15",
+        ),
+        (
+            &["mod-table", "SWITCH", "1", "evict", "-O", "OpenFlow13"],
+            "use -O OpenFlow15",
+        ),
+    ] {
+        let error = bad(&switch, arguments);
+        assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn what_is_exported_is_told() {
+    let switch = Switch::start();
+    for kind in ["dump-ipfix-bridge", "dump-ipfix-flow"] {
+        let error = bad(&switch, &[kind, "SWITCH"]);
+        assert!(error.contains("NXST_NOT_CONFIGURED"), "{kind}: {error}");
+    }
+    let exporter = |id: &'static str| ["--", id, "create", "ipfix", "targets=\"127.0.0.1:4739\""];
+    let bridge = ["--", "set", "bridge", "br0", "ipfix=@i"];
+    switch.vsctl(&[&exporter("--id=@i")[..], &bridge].concat());
+    let set =
+        "-- --id=@br get bridge br0 -- create Flow_Sample_Collector_Set id=7 bridge=@br ipfix=@i";
+    let set: Vec<&str> = set.split(' ').collect();
+    switch.vsctl(&[&exporter("--id=@i")[..], &set].concat());
+    for kind in ["dump-ipfix-bridge", "dump-ipfix-flow"] {
+        same(&switch, &[kind, "SWITCH"], &[kind, "br0"]);
+        for version in ["OpenFlow10", "OpenFlow13", "OpenFlow14"] {
+            let old = good(&switch, &[kind, "SWITCH", "-O", version]);
+            assert_eq!(old, good(&switch, &[kind, "SWITCH"]), "{version}");
+        }
+        let json = good(&switch, &[kind, "SWITCH", "--json"]);
+        assert_eq!(json.len(), 1, "{json:?}");
+        let json: Value = serde_json::from_str(&json[0]).expect("JSON");
+        assert!(json.is_object(), "{json}");
+    }
+}
+
 #[test]
 fn queues_are_told() {
     let switch = Switch::start();
-    let queues = good(&switch, &["queue-get-config", "SWITCH", "-O", "OpenFlow10"]);
-    assert_eq!(
-        queues,
-        ["port 1 queue 0:", "port 2 queue 0:", "port 3 queue 0:"]
-    );
+    let told = |arguments: &[&str]| {
+        good(
+            &switch,
+            &[&["queue-get-config", "SWITCH"], arguments].concat(),
+        )
+    };
+    let mut all = vec!["port 1 queue 0:", "port 2 queue 0:", "port 3 queue 0:"];
+    assert_eq!(told(&["-O", "OpenFlow10"]), all);
+    // The bridge's own port has a queue in newer versions alone.
+    all.push("port LOCAL queue 0:");
+    for version in ["OpenFlow13", "OpenFlow14", "OpenFlow15"] {
+        assert_eq!(told(&["-O", version]), all, "{version}");
+        assert_eq!(told(&["p2", "-O", version]), all[1..2], "{version}");
+        assert_eq!(told(&["2", "0", "-O", version]), all[1..2], "{version}");
+    }
 }
 
 #[test]

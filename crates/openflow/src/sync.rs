@@ -2,13 +2,17 @@
 //!
 //! The order: groups come before the flows that use them; what goes, goes last, flows before groups.
 //! So no packet meets a flow whose group is missing, and none meets a gap between two flows.
+//!
+//! Flows and groups change together, in one bundle. Meters, which Open vSwitch takes in no bundle, stand
+//! around it: those that come before it, those that go behind it, and what takes the first back in case
+//! that the bundle is refused.
 
 use std::collections::BTreeMap;
 
 use crate::flow::{Flow, FlowKey};
 use crate::flow_set::FlowSet;
 use crate::group::Group;
-use crate::message::{FlowMod, GroupCommand, GroupMod, Message};
+use crate::message::{FlowMod, GroupCommand, GroupMod, Message, Meter, MeterCommand, MeterMod};
 
 /// A change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +108,23 @@ pub struct State {
     pub flows: FlowSet,
     /// Groups by their numbers.
     pub groups: BTreeMap<u32, Group>,
+    /// Meters by their numbers.
+    pub meters: BTreeMap<u32, Meter>,
+}
+
+/// What makes a switch hold something else: its parts in their order, each to be done when the one before
+/// it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Plan {
+    /// Meters that come or change, one message each.
+    pub before: Vec<MeterMod>,
+    /// What takes these back, the last first, for when the bundle is refused. When one of them is refused, the
+    /// ones to take back are those behind as many as were not done.
+    pub undo: Vec<MeterMod>,
+    /// Flows and groups, one bundle.
+    pub bundle: Vec<Mod>,
+    /// Meters that go, one message each.
+    pub after: Vec<MeterMod>,
 }
 
 impl State {
@@ -115,10 +136,47 @@ impl State {
         Self {
             flows: flows.into_iter().collect(),
             groups: groups.into_iter().map(|group| (group.id, group)).collect(),
+            meters: BTreeMap::new(),
         }
     }
 
-    /// The changes that turn `actual` into this, in an order that does not depend on history.
+    /// The same with meters.
+    #[must_use]
+    pub fn with_meters(mut self, meters: impl IntoIterator<Item = Meter>) -> Self {
+        self.meters
+            .extend(meters.into_iter().map(|meter| (meter.id, meter)));
+        self
+    }
+
+    /// All that turns `actual` into this, meters too.
+    #[must_use]
+    pub fn plan(&self, actual: &Self) -> Plan {
+        let mut out = Plan {
+            bundle: self.diff(actual),
+            ..Plan::default()
+        };
+        let change = |command, meter: &Meter| MeterMod {
+            command,
+            meter: meter.clone(),
+        };
+        for (id, meter) in &self.meters {
+            let (command, back) = match actual.meters.get(id) {
+                Some(old) if old == meter => continue,
+                Some(old) => (MeterCommand::Modify, change(MeterCommand::Modify, old)),
+                None => (MeterCommand::Add, MeterMod::delete(*id)),
+            };
+            out.before.push(change(command, meter));
+            out.undo.push(back);
+        }
+        out.undo.reverse();
+        let gone = actual.meters.keys();
+        let gone = gone.filter(|id| !self.meters.contains_key(id));
+        out.after.extend(gone.map(|id| MeterMod::delete(*id)));
+        out
+    }
+
+    /// The changes of flows and groups that turn those of `actual` into these, in an order that does not
+    /// depend on history: one bundle.
     #[must_use]
     pub fn diff(&self, actual: &Self) -> Vec<Mod> {
         let come = self.flows.beyond(&actual.flows);
@@ -177,6 +235,7 @@ mod tests {
     use super::*;
     use crate::action::Action;
     use crate::matching::Match;
+    use crate::message::MeterBand;
 
     fn flow(reg: u32, group: Option<u32>) -> Flow {
         Flow::new(
@@ -215,5 +274,36 @@ mod tests {
         mods.iter().for_each(|change| state.apply(change));
         assert_eq!(state, desired);
         assert_eq!(desired.diff(&state), []);
+    }
+
+    #[test]
+    fn meters_come_before_the_bundle_and_go_behind_it() {
+        let meter = |id, rate| Meter {
+            id,
+            flags: Meter::KBPS,
+            bands: vec![MeterBand::Drop { rate, burst: 0 }],
+        };
+        let change = |command, meter| MeterMod { command, meter };
+        let desired =
+            State::new([flow(1, None)], []).with_meters([meter(1, 5), meter(2, 6), meter(3, 7)]);
+        let actual = State::default().with_meters([meter(2, 5), meter(3, 7), meter(4, 8)]);
+        let plan = desired.plan(&actual);
+        assert_eq!(
+            plan.before,
+            [
+                change(MeterCommand::Add, meter(1, 5)),
+                change(MeterCommand::Modify, meter(2, 6)),
+            ]
+        );
+        assert_eq!(
+            plan.undo,
+            [
+                change(MeterCommand::Modify, meter(2, 5)),
+                MeterMod::delete(1),
+            ]
+        );
+        assert_eq!(plan.bundle, [Mod::add_flow(flow(1, None))]);
+        assert_eq!(plan.after, [MeterMod::delete(4)]);
+        assert_eq!(desired.plan(&desired), Plan::default());
     }
 }

@@ -3,15 +3,14 @@
 //! A saved switch is a bundle file: `group` and `flow` lines. Meters, which no bundle can hold, stand before them in
 //! lines that begin with `meter`. `restore` makes the switch what the file says with as few changes as can be.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use openflow::message::multipart::{FlowQuery, MultipartRequest};
-use openflow::message::{FlowCommand, Meter, MeterCommand};
+use openflow::message::{FlowCommand, Meter, MeterMod};
 use openflow::session::Reply;
-use openflow::sync::{Mod, State};
+use openflow::sync::{Mod, Plan, State};
 use openflow::{Flow, Group, Message};
 
 use super::alter::tell_meter;
@@ -26,112 +25,85 @@ pub(super) async fn bundle(args: &SwitchArgs, file: &Path) -> anyhow::Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a switch holds, or a file says.
-struct Saved {
-    state: State,
-    meters: BTreeMap<u32, Meter>,
+/// What a switch holds.
+async fn held(switch: &Switch) -> anyhow::Result<State> {
+    let meters = all_meters(switch, Meter::ALL).await?;
+    let groups = all_groups(switch, Group::ALL).await?;
+    let question = MultipartRequest::Flows(FlowQuery::default());
+    let reply = switch.dump(question, "its flows").await?;
+    let flows = answer!(switch, reply, Flows);
+    let flows = flows.into_iter().map(|desc| desc.flow);
+    Ok(State::new(flows, groups).with_meters(meters))
 }
 
-impl Saved {
-    fn new(flows: Vec<Flow>, groups: Vec<Group>, meters: Vec<Meter>) -> Self {
-        Self {
-            state: State::new(flows, groups),
-            meters: meters.into_iter().map(|meter| (meter.id, meter)).collect(),
-        }
-    }
-
-    /// What a switch holds.
-    async fn of(switch: &Switch) -> anyhow::Result<Self> {
-        let meters = all_meters(switch, Meter::ALL).await?;
-        let groups = all_groups(switch, Group::ALL).await?;
-        let question = MultipartRequest::Flows(FlowQuery::default());
-        let reply = switch.dump(question, "its flows").await?;
-        let flows = answer!(switch, reply, Flows);
-        let flows = flows.into_iter().map(|desc| desc.flow).collect();
-        Ok(Self::new(flows, groups, meters))
-    }
-
-    fn read(switch: &Switch, file: &Path) -> anyhow::Result<Self> {
-        let (mut flows, mut groups, mut meters) = (Vec::new(), Vec::new(), Vec::new());
-        let text = text(file)?;
-        for (number, line) in lines(&text) {
-            let said = || format!("{}, line {number}", file.display());
-            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-            match word {
-                "flow" => flows.push(switch.read(|p| p.flow(rest)).with_context(said)?),
-                "group" => groups.push(switch.read(|p| p.group(rest)).with_context(said)?),
-                "meter" => meters.push(switch.read(|p| p.meter(rest)).with_context(said)?),
-                _ => {
-                    let error = anyhow::anyhow!("expected flow, group or meter, not {word}");
-                    return Err(error).with_context(said);
-                }
+/// What a file says.
+fn wanted(switch: &Switch, file: &Path) -> anyhow::Result<State> {
+    let (mut flows, mut groups, mut meters) = (Vec::new(), Vec::new(), Vec::new());
+    let text = text(file)?;
+    for (number, line) in lines(&text) {
+        let said = || format!("{}, line {number}", file.display());
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "flow" => flows.push(switch.read(|p| p.flow(rest)).with_context(said)?),
+            "group" => groups.push(switch.read(|p| p.group(rest)).with_context(said)?),
+            "meter" => meters.push(switch.read(|p| p.meter(rest)).with_context(said)?),
+            _ => {
+                let error = anyhow::anyhow!("expected flow, group or meter, not {word}");
+                return Err(error).with_context(said);
             }
         }
-        Ok(Self::new(flows, groups, meters))
     }
+    Ok(State::new(flows, groups).with_meters(meters))
+}
 
-    fn lines(&self) -> impl Iterator<Item = String> {
-        let meters = self.meters.values();
-        let groups = self.state.groups.values();
-        let mut flows: Vec<&Flow> = self.state.flows.iter().collect();
-        flows.sort_by(|a, b| a.key.cmp(&b.key));
-        meters
-            .map(|meter| format!("meter {meter}"))
-            .chain(groups.map(|group| format!("group {group}")))
-            .chain(flows.into_iter().map(|flow| format!("flow {flow}")))
-    }
+fn saved(state: &State) -> impl Iterator<Item = String> {
+    let mut flows: Vec<&Flow> = state.flows.iter().collect();
+    flows.sort_by(|a, b| a.key.cmp(&b.key));
+    let meters = state.meters.values().map(|meter| format!("meter {meter}"));
+    let groups = state.groups.values().map(|group| format!("group {group}"));
+    let flows = flows.into_iter().map(|flow| format!("flow {flow}"));
+    meters.chain(groups).chain(flows)
 }
 
 pub(super) async fn save(args: &SwitchArgs) -> anyhow::Result<ExitCode> {
     let switch = args.connect().await?;
-    let saved = Saved::of(&switch).await?;
-    print_lines(saved.lines())?;
+    print_lines(saved(&held(&switch).await?))?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn restore(args: &SwitchArgs, file: &Path) -> anyhow::Result<ExitCode> {
     let switch = args.connect().await?;
-    let desired = Saved::read(&switch, file)?;
-    let actual = Saved::of(&switch).await?;
-    // Meters that flows are to use come before the flows, and those that no flow uses any more go after them.
-    let undo = new_meters(&switch, &desired, &actual).await?;
-    let changes = desired.state.diff(&actual.state).into_iter().map(say);
-    if let Err(error) = switch.apply(changes.collect()).await {
-        for (command, meter) in undo.into_iter().rev() {
-            tell_meter(&switch, command, meter).await?;
+    let wanted = wanted(&switch, file)?;
+    let Plan {
+        before,
+        undo,
+        bundle,
+        after,
+    } = wanted.plan(&held(&switch).await?);
+    for (done, meter) in before.into_iter().enumerate() {
+        if let Err(error) = tell_meter(&switch, meter).await {
+            take_back(&switch, undo, done).await?;
+            return Err(error);
         }
+    }
+    let done = undo.len();
+    if let Err(error) = switch.apply(bundle.into_iter().map(say).collect()).await {
+        take_back(&switch, undo, done).await?;
         return Err(error);
     }
-    for meter in actual.meters.into_values() {
-        if !desired.meters.contains_key(&meter.id) {
-            tell_meter(&switch, MeterCommand::Delete, meter).await?;
-        }
+    for meter in after {
+        tell_meter(&switch, meter).await?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Adds and changes meters; gives what takes that back.
-async fn new_meters(
-    switch: &Switch,
-    desired: &Saved,
-    actual: &Saved,
-) -> anyhow::Result<Vec<(MeterCommand, Meter)>> {
-    let mut undo = Vec::new();
-    for (id, meter) in &desired.meters {
-        let (command, back) = match actual.meters.get(id) {
-            Some(old) if old == meter => continue,
-            Some(old) => (MeterCommand::Modify, (MeterCommand::Modify, old.clone())),
-            None => (MeterCommand::Add, (MeterCommand::Delete, meter.clone())),
-        };
-        if let Err(error) = tell_meter(switch, command, meter.clone()).await {
-            for (command, meter) in undo.into_iter().rev() {
-                tell_meter(switch, command, meter).await?;
-            }
-            return Err(error);
-        }
-        undo.push(back);
+/// Takes as many changes of meters back as were done.
+async fn take_back(switch: &Switch, undo: Vec<MeterMod>, done: usize) -> anyhow::Result<()> {
+    let undone = undo.len().saturating_sub(done);
+    for meter in undo.into_iter().skip(undone) {
+        tell_meter(switch, meter).await?;
     }
-    Ok(undo)
+    Ok(())
 }
 
 fn say(change: Mod) -> Change {

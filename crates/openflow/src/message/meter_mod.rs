@@ -72,6 +72,20 @@ pub struct MeterMod {
     pub meter: Meter,
 }
 
+impl MeterMod {
+    /// Removes the meter with this number, and the flows that use it.
+    #[must_use]
+    pub fn delete(id: u32) -> Self {
+        Self {
+            command: MeterCommand::Delete,
+            meter: Meter {
+                id,
+                ..Meter::default()
+            },
+        }
+    }
+}
+
 const DROP: u16 = 1;
 const DSCP_REMARK: u16 = 2;
 

@@ -3,6 +3,7 @@
 mod connections;
 mod fragments;
 mod port;
+mod table;
 mod tlv;
 
 use std::path::Path;
@@ -94,6 +95,15 @@ pub(crate) enum Alter {
         /// up, down, receive, forward, flood, packet-in, stp, receive-stp, or one of these behind `no-`.
         action: String,
     },
+    /// Change how a table is set.
+    ModTable {
+        #[command(flatten)]
+        on: SwitchArgs,
+        /// The table's number or name, or `all`.
+        table: String,
+        /// evict, noevict, vacancy:LOW,HIGH, novacancy or name:NAME.
+        setting: String,
+    },
     /// Send a packet.
     PacketOut {
         #[command(flatten)]
@@ -144,6 +154,7 @@ impl Alter {
             | Self::ModMeter { on, .. }
             | Self::DelMeters { on, .. }
             | Self::ModPort { on, .. }
+            | Self::ModTable { on, .. }
             | Self::PacketOut { on, .. }
             | Self::AddTlvMap { on, .. }
             | Self::DelTlvMap { on, .. }
@@ -185,13 +196,11 @@ pub(super) async fn run(what: &Alter) -> anyhow::Result<ExitCode> {
         Alter::AddMeter { meter, .. } => meter_change(s, meter, MeterCommand::Add).await?,
         Alter::ModMeter { meter, .. } => meter_change(s, meter, MeterCommand::Modify).await?,
         Alter::DelMeters { meter, .. } => {
-            let meter = Meter {
-                id: meter_id(meter.as_deref())?,
-                ..Meter::default()
-            };
-            tell_meter(s, MeterCommand::Delete, meter).await?;
+            let id = meter_id(meter.as_deref())?;
+            tell_meter(s, MeterMod::delete(id)).await?;
         }
         Alter::ModPort { port, action, .. } => port::change(s, port, action).await?,
+        Alter::ModTable { table, setting, .. } => table::change(s, table, setting).await?,
         Alter::PacketOut { packet, .. } => {
             let message = packet_out(s, packet).context("the packet-out")?;
             s.tell(message, "the packet-out").await?;
@@ -225,22 +234,17 @@ async fn groups(switch: &Switch, line: &str, command: GroupCommand) -> anyhow::R
     switch.apply(changes).await
 }
 
-pub(super) async fn tell_meter(
-    switch: &Switch,
-    command: MeterCommand,
-    meter: Meter,
-) -> anyhow::Result<()> {
-    let what = match meter.id {
+pub(super) async fn tell_meter(switch: &Switch, change: MeterMod) -> anyhow::Result<()> {
+    let what = match change.meter.id {
         Meter::ALL => "the meters".to_owned(),
         id => format!("meter {id}"),
     };
-    let message = Message::MeterMod(MeterMod { command, meter });
-    switch.tell(message, &what).await
+    switch.tell(Message::MeterMod(change), &what).await
 }
 
 async fn meter_change(switch: &Switch, line: &str, command: MeterCommand) -> anyhow::Result<()> {
     let meter = switch
         .read(|parser| parser.meter(line))
         .context("the meter")?;
-    tell_meter(switch, command, meter).await
+    tell_meter(switch, MeterMod { command, meter }).await
 }

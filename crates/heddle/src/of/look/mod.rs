@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::switch::{Switch, SwitchArgs};
 pub(super) use groups::{all_groups, all_meters, meter_id};
+pub(super) use tables::{table_descs, table_features};
 pub(super) use whole::config;
 
 /// How an answer is printed.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use openflow::message::multipart::{MultipartRequest, TableDesc};
+use openflow::message::multipart::{MultipartRequest, TableDesc, TableFeatures};
 use openflow::session::Reply;
 
 use super::super::print;
@@ -20,9 +20,7 @@ pub(super) async fn features(
     how: LookArgs,
     table: Option<u8>,
 ) -> anyhow::Result<ExitCode> {
-    let question = MultipartRequest::TableFeatures(Vec::new());
-    let reply = switch.dump(question, "what its tables can do").await?;
-    let mut tables = answer!(switch, reply, TableFeatures);
+    let mut tables = table_features(switch, Vec::new()).await?;
     tables.retain(|one| table.is_none_or(|table| table == one.table));
     if let (Some(table), []) = (table, tables.as_slice()) {
         bail!("{}: no table {table}", switch.name);
@@ -30,8 +28,18 @@ pub(super) async fn features(
     how.print(&tables, print::table_features, print::table_features_json)
 }
 
+/// What the tables of a switch can do, after a change of some.
+pub(in super::super) async fn table_features(
+    switch: &Switch,
+    change: Vec<TableFeatures>,
+) -> anyhow::Result<Vec<TableFeatures>> {
+    let question = MultipartRequest::TableFeatures(change);
+    let reply = switch.dump(question, "what its tables can do").await?;
+    Ok(answer!(switch, reply, TableFeatures))
+}
+
 /// How the tables of a switch are set.
-async fn table_descs(switch: &Switch) -> anyhow::Result<Vec<TableDesc>> {
+pub(in super::super) async fn table_descs(switch: &Switch) -> anyhow::Result<Vec<TableDesc>> {
     let question = MultipartRequest::TableDescs;
     let reply = switch.dump(question, "how its tables are set").await?;
     Ok(answer!(switch, reply, TableDescs))

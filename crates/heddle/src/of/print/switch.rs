@@ -104,12 +104,13 @@ pub(in super::super) fn tlv_table_json(table: &TlvTable) -> Value {
 
 /// What an IPFIX exporter has done, in the form of `ovs-ofctl`.
 pub(in super::super) fn ipfix(stats: &IpfixStats, collectors: Option<u32>) -> String {
-    let id = collectors
-        .map(|id| format!("id {id:3}: "))
-        .unwrap_or_default();
-    let indent = if collectors.is_some() { "        " } else { "" };
+    let whose = match collectors {
+        Some(id) => format!("id {id:3}"),
+        None => "bridge ipfix".to_owned(),
+    };
+    let indent = " ".repeat(whose.len() + 2);
     format!(
-        "{id}flows={}, current flows={}, sampled pkts={}, ipv4 ok={}, ipv6 ok={}, tx pkts={}\n{indent}\
+        "{whose}: flows={}, current flows={}, sampled pkts={}, ipv4 ok={}, ipv6 ok={}, tx pkts={}\n{indent}\
          pkts errs={}, ipv4 errs={}, ipv6 errs={}, tx errs={}",
         stats.total_flows,
         stats.current_flows,

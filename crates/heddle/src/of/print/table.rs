@@ -51,6 +51,7 @@ const ACTIONS: [(u16, &str); 13] = [
 ];
 
 /// What a table can do for packets that match a flow, or for those that match none.
+#[derive(PartialEq, Eq)]
 struct Abilities {
     next: Vec<u8>,
     instructions: Vec<String>,
@@ -211,13 +212,12 @@ pub(in super::super) fn table_features(table: &TableFeatures) -> String {
         put!(out, "\n    {name}: {not}supported");
     }
     put!(out, "\n    max_entries={}", table.max_entries);
-    let flows = Abilities::of(table, false);
-    let has_miss = (0..=7).any(|kind| table.property(2 * kind + 1).is_some());
-    if has_miss {
-        abilities(&mut out, "other than table miss", &flows);
-        abilities(&mut out, "table miss", &Abilities::of(table, true));
-    } else {
+    let (flows, miss) = (Abilities::of(table, false), Abilities::of(table, true));
+    if flows == miss {
         abilities(&mut out, "table miss and others", &flows);
+    } else {
+        abilities(&mut out, "other than table miss", &flows);
+        abilities(&mut out, "table miss", &miss);
     }
     out.push_str("\n    matching:");
     for (how, fields) in matching(table) {

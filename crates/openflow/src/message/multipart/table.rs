@@ -77,7 +77,7 @@ impl TableStats {
 pub struct TableFeatures {
     /// The table.
     pub table: u8,
-    /// In a request of OpenFlow 1.5: 0 replace all tables, 1 modify these, 2 enable, 3 disable.
+    /// In a request of OpenFlow 1.5: 0 replace all tables, [`TableFeatures::MODIFY`] these, 2 enable, 3 disable.
     pub command: u8,
     /// Its name.
     pub name: String,
@@ -94,6 +94,10 @@ pub struct TableFeatures {
 }
 
 impl TableFeatures {
+    /// The command that changes some tables; without properties these stay as they are.
+    pub const MODIFY: u8 = 1;
+    /// How many bytes a name has at the most.
+    pub const LONGEST_NAME: usize = NAME - 1;
     /// Property: the instructions, each a type and a length.
     pub const INSTRUCTIONS: u16 = 0;
     /// Property: the tables that a flow can lead to, a byte each.
