@@ -3,7 +3,9 @@
 //! Whatever [`Flow::check`] refuses, Open vSwitch refuses too (`tests/ovs_versions.rs` shows it). The
 //! other way is not promised: only the switch knows its groups, meters and tunnel options.
 
-use crate::action::{Action, Ct, CtZone, Learn, LearnSource, LearnTarget, rank};
+use crate::action::{
+    Action, Ct, CtZone, Learn, LearnSource, LearnTarget, Observation, Sample, rank,
+};
 use crate::field::{Field, FieldValue, Needs, Subfield};
 use crate::flow::Flow;
 use crate::group::Group;
@@ -123,6 +125,7 @@ impl Walk<'_> {
             Action::PushMpls(_) => Some("an MPLS header has the type 0x8847 or 0x8848"),
             Action::Ct(ct) => ct_reason(ct),
             Action::Learn(learn) => learn_reason(learn),
+            Action::Sample(sample) => sample_reason(sample),
             Action::Multipath(multipath) if multipath.destination.bits < 16 => {
                 let links = u32::from(multipath.max_link);
                 let room = 1u32 << multipath.destination.bits;
@@ -252,6 +255,21 @@ fn ct_reason(ct: &Ct) -> Option<&'static str> {
         CtZone::Field(field) => subfield_reason(field),
         CtZone::Immediate(_) => None,
     }
+}
+
+fn sample_reason(sample: &Sample) -> Option<&'static str> {
+    if sample.probability == 0 {
+        return Some("the probability is at least one of 65,536");
+    }
+    [sample.domain, sample.point]
+        .into_iter()
+        .find_map(|place| match place {
+            Observation::Field(field) if field.bits > 32 => {
+                Some("an observation has 32 bits at the most")
+            }
+            Observation::Field(field) => subfield_reason(field),
+            Observation::Value(_) => None,
+        })
 }
 
 fn learn_reason(learn: &Learn) -> Option<&'static str> {

@@ -54,7 +54,8 @@ fn actions() -> String {
     let samples = samples::flows();
     let extra = openflow::Parser::default()
         .actions(
-            "encap(nsh(md_type=1)),decap(),dec_nsh_ttl,fin_timeout(idle_timeout=5),enqueue:1:2",
+            "encap(nsh(md_type=1)),decap(),dec_nsh_ttl,fin_timeout(idle_timeout=5),enqueue:1:2,\
+             sample(probability=1,collector_set_id=1,obs_domain_id=NXM_NX_REG1[],obs_point_id=2)",
         )
         .expect("actions");
     let all = samples.iter().flat_map(|flow| &flow.actions).chain(extra);

@@ -630,6 +630,43 @@ fn headers_around_a_packet_are_read_as_written() {
     }
 }
 
+#[test]
+fn a_sample_says_by_which_bits_of_a_packet_it_is_known() {
+    let text = "sample(probability=9,collector_set_id=3,obs_domain_id=NXM_NX_REG1[0..7],obs_point_id=7,\
+                sampling_port=5,egress)";
+    let actions = openflow::Parser::default().actions(text).expect("actions");
+    assert_eq!(actions[0].to_string(), text);
+    // A type, a length, who extends, the fourth form, the probability, the collectors; then a field with its
+    // bits, a number without a field, the port and the direction.
+    let bytes: Vec<u8> = [
+        &[0xff, 0xff, 0, 40, 0, 0, 0x23, 0x20, 0, 51, 0, 9, 0, 0, 0, 3][..],
+        &[0, 1, 2, 4, 0, 7, 0, 0],
+        &[0, 0, 0, 0, 0, 0, 0, 7],
+        &[0, 5, 2, 0, 0, 0, 0, 0],
+    ]
+    .concat();
+    assert_eq!(openflow::action::encode(&actions), bytes);
+    assert_eq!(openflow::action::decode(&bytes), Ok(actions.clone()));
+    for (text, expected) in [
+        (
+            text.replace("[0..7]", "[]").replace("REG1", "XXREG1"),
+            "at most 32 bits of a field",
+        ),
+        (text.replace("=9", "=0"), "probability=.. above zero"),
+    ] {
+        let error = openflow::Parser::default()
+            .actions(&text)
+            .expect_err("refused");
+        assert_eq!(error.expected, expected);
+    }
+    let whole = "actions=sample(probability=9,collector_set_id=3,obs_domain_id=NXM_NX_REG1[],obs_point_id=NXM_NX_REG2[])";
+    let flow: Flow = whole.parse().expect("a flow");
+    let add = Message::FlowMod(Box::new(FlowMod::add(flow)));
+    for version in Version::ALL {
+        assert_eq!(check_in(version, &add).as_ref(), Some(&add));
+    }
+}
+
 /// What is left of a group where buckets have no numbers.
 fn numbered(mut group: Group) -> Group {
     for (id, bucket) in (0..).zip(&mut group.buckets) {

@@ -1,7 +1,9 @@
 //! The binary form of the extensions that have many plain arguments.
 
 use super::wire::{extended, nicira, pack, read_short_field, unknown, write_short_field};
-use super::{Action, Bundle, BundleAlgorithm, Controller, HashFields, Multipath, Sample};
+use super::{
+    Action, Bundle, BundleAlgorithm, Controller, HashFields, Multipath, Observation, Sample,
+};
 use crate::error::Result;
 use crate::port::Port;
 use crate::property::{Properties, put_property};
@@ -16,20 +18,49 @@ pub(super) fn read_dec_ttl(body: &mut Reader<'_>) -> Result<Action> {
         .map(Action::DecTtlTo)
 }
 
-pub(super) fn read_sample(body: &mut Reader<'_>, long: bool) -> Result<Action> {
+pub(super) fn read_sample(body: &mut Reader<'_>, subtype: u16) -> Result<Action> {
+    let observation = match subtype {
+        nicira::SAMPLE4 => read_observation,
+        _ => |body: &mut Reader<'_>| body.u32().map(Observation::Value),
+    };
     let mut sample = Sample {
         probability: body.u16()?,
         collector_set: body.u32()?,
-        domain: body.u32()?,
-        point: body.u32()?,
+        domain: observation(body)?,
+        point: observation(body)?,
         port: None,
         direction: 0,
     };
-    if long {
+    if subtype != nicira::SAMPLE {
         sample.port = Some(Port::from_u16(body.u16()?)).filter(|port| *port != Port::ANY);
         sample.direction = body.u8()?;
     }
     Ok(Action::Sample(Box::new(sample)))
+}
+
+/// Reads a number, or the field that holds it.
+fn read_observation(body: &mut Reader<'_>) -> Result<Observation> {
+    let mut field = body.sub(4)?;
+    if field.rest() == [0; 4] {
+        return body.u32().map(Observation::Value);
+    }
+    let packed = body.u16()?;
+    body.skip(2)?;
+    read_short_field(&mut field, packed).map(Observation::Field)
+}
+
+fn write_observation(out: &mut Writer, observation: Observation) {
+    match observation {
+        Observation::Value(value) => {
+            out.u32(0);
+            out.u32(value);
+        }
+        Observation::Field(field) => {
+            write_short_field(out, Some(field));
+            out.u16(pack(field));
+            out.zeros(2);
+        }
+    }
 }
 
 /// The header that names the 16-bit input port, which is the only kind of member there is.
@@ -157,16 +188,28 @@ fn write_controller(out: &mut Writer, controller: &Controller) {
 }
 
 fn write_sample(out: &mut Writer, sample: &Sample) {
-    let subtype = match (sample.direction, sample.port) {
-        (0, None) => nicira::SAMPLE,
-        (0, Some(_)) => nicira::SAMPLE2,
-        _ => nicira::SAMPLE3,
+    // Newer switches alone know the last form, so that it is written only where it says more.
+    let (subtype, domain, point) = match (sample.domain, sample.point) {
+        (Observation::Value(domain), Observation::Value(point)) => {
+            let subtype = match (sample.direction, sample.port) {
+                (0, None) => nicira::SAMPLE,
+                (0, Some(_)) => nicira::SAMPLE2,
+                _ => nicira::SAMPLE3,
+            };
+            (subtype, domain, point)
+        }
+        _ => (nicira::SAMPLE4, 0, 0),
     };
     extended(out, subtype, |out| {
         out.u16(sample.probability);
         out.u32(sample.collector_set);
-        out.u32(sample.domain);
-        out.u32(sample.point);
+        if subtype == nicira::SAMPLE4 {
+            write_observation(out, sample.domain);
+            write_observation(out, sample.point);
+        } else {
+            out.u32(domain);
+            out.u32(point);
+        }
         if subtype != nicira::SAMPLE {
             out.port16(sample.port.unwrap_or(Port::ANY));
             out.u8(sample.direction);

@@ -7,11 +7,11 @@ use crate::matching::Match;
 use crate::version::Version;
 use crate::wire::{Reader, Writer};
 
-const GOTO_TABLE: u16 = 1;
-const WRITE_METADATA: u16 = 2;
-const WRITE_ACTIONS: u16 = 3;
+pub(super) const GOTO_TABLE: u16 = 1;
+pub(super) const WRITE_METADATA: u16 = 2;
+pub(super) const WRITE_ACTIONS: u16 = 3;
 pub(super) const APPLY_ACTIONS: u16 = 4;
-const CLEAR_ACTIONS: u16 = 5;
+pub(super) const CLEAR_ACTIONS: u16 = 5;
 /// An instruction before OpenFlow 1.5, where it became an action.
 const METER: u16 = 6;
 
@@ -105,6 +105,12 @@ pub(crate) fn write_flow_actions(out: &mut Writer, actions: &[Action]) {
             action => write_action(out, action),
         }
     }
+}
+
+/// Begins the actions to apply; the length is left open.
+pub(super) fn begin_actions(out: &mut Writer) {
+    out.u16(APPLY_ACTIONS);
+    out.zeros(6);
 }
 
 pub(super) fn instruction(out: &mut Writer, kind: u16, body: impl FnOnce(&mut Writer)) {

@@ -8,13 +8,15 @@
 //! Invariant: [`Actions::iter`] gives the actions from which the list was made, instructions in the order
 //! in which a switch executes them; lists are equal where these are.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
 use super::instruction::{
-    APPLY_ACTIONS, instruction, next_instruction, rank, read_instructions, read_other,
+    APPLY_ACTIONS, begin_actions, next_instruction, rank, read_instructions, read_other,
     write_flow_actions, write_instructions, write_other,
 };
+use super::plain::instructions_are_plain;
 use super::wire::{read_next, write_action};
 use super::{Action, Ct, CtZone};
 use crate::error::Result;
@@ -83,14 +85,28 @@ impl Actions {
 
     /// Reads instructions until the reader ends.
     pub(crate) fn read_instructions(reader: &mut Reader<'_>) -> Result<Self> {
-        if reader.version == Version::V15 {
-            let start = *reader;
-            if let Some(out) = with_scratch(Version::V15, |out| read_straight(reader, out))? {
-                return Ok(out);
-            }
-            *reader = start;
+        if reader.version != Version::V15 {
+            return read_instructions(reader).map(Self::from);
         }
-        read_instructions(reader).map(Self::from)
+        if instructions_are_plain(reader.rest()) {
+            return Ok(Self(Repr::Bytes(reader.take(reader.len())?.into())));
+        }
+        Self::build(|out| {
+            // What was read from these bytes can be said in them.
+            out.sure = true;
+            while !reader.is_empty() {
+                let (kind, mut body, bytes) = next_instruction(reader)?;
+                if kind != APPLY_ACTIONS {
+                    out.push(read_other(kind, body, bytes)?);
+                    continue;
+                }
+                body.skip(4)?;
+                while !body.is_empty() {
+                    out.push(read_next(&mut body)?);
+                }
+            }
+            Ok(())
+        })
     }
 
     /// Reads the actions of a flow where there are no instructions, as in OpenFlow 1.0.
@@ -112,24 +128,106 @@ impl Actions {
         write_flow_actions(out, &self.to_vec());
     }
 
-    /// Takes a list, and leaves something else.
-    pub(crate) fn of(actions: &mut [Action]) -> Self {
+    /// The list of what `fill` gives, instructions put into their order. Nothing but the list takes memory
+    /// where the actions are common ones.
+    pub(crate) fn build<E>(
+        fill: impl FnOnce(&mut Builder<'_>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        with_scratch(Version::V15, |out| {
+            let mut builder = Builder {
+                out,
+                rank: None,
+                others: None,
+                sure: false,
+            };
+            fill(&mut builder)?;
+            Ok(builder.finish())
+        })
+    }
+
+    /// A list with actions that are not common, or not in their places.
+    fn of(mut actions: Vec<Action>) -> Self {
         actions.sort_by_key(rank);
-        let bytes = with_scratch(Version::V15, |out| {
-            write_instructions(out, actions);
-            let good = out.first_unsayable().is_none()
-                && out.len() <= usize::from(u16::MAX)
-                && (actions.iter().all(is_plain) || says(out, actions));
-            good.then(|| Repr::Bytes(Arc::from(out.as_slice())))
-        });
-        Self(bytes.unwrap_or_else(|| Repr::Typed(Arc::new(take_all(actions)))))
+        let mut out = Writer::new(Version::V15);
+        write_instructions(&mut out, &actions);
+        let good = out.first_unsayable().is_none()
+            && out.len() <= usize::from(u16::MAX)
+            && says(&out, &actions);
+        Self(if good {
+            Repr::Bytes(Arc::from(out.as_slice()))
+        } else {
+            Repr::Typed(Arc::new(actions))
+        })
     }
 }
 
-/// Takes what stands in a list; cloning could be deeper than the stack.
-fn take_all(actions: &mut [Action]) -> Vec<Action> {
-    let take = |action| std::mem::replace(action, Action::Exit);
-    actions.iter_mut().map(take).collect()
+/// Actions on their way into a list. The common ones are written as they come.
+pub(crate) struct Builder<'a> {
+    out: &'a mut Writer,
+    /// The place of the last instruction in their order, once there is one.
+    rank: Option<u8>,
+    /// All actions, once one of them is not common or not in its place.
+    others: Option<Vec<Action>>,
+    /// Whether bytes say exactly what comes, even if it is not common.
+    sure: bool,
+}
+
+impl Builder<'_> {
+    /// Takes the next action.
+    pub(crate) fn push(&mut self, action: Action) {
+        if let Some(others) = &mut self.others {
+            return others.push(action);
+        }
+        let rank = rank(&action);
+        let in_place = match self.rank {
+            None | Some(0) => true,
+            Some(last) => last < rank,
+        };
+        if !in_place || !(self.sure || is_plain(&action)) {
+            return self.take_out(action);
+        }
+        let before = self.out.len();
+        if rank > 0 {
+            self.end_actions();
+            write_other(self.out, &action);
+        } else {
+            if self.rank.is_none() {
+                begin_actions(self.out);
+            }
+            write_action(self.out, &action);
+        }
+        // Beyond this no length can say it.
+        if self.out.len() > usize::from(u16::MAX) {
+            self.out.truncate(before);
+            return self.take_out(action);
+        }
+        self.rank = Some(rank);
+    }
+
+    /// Goes on with actions in place of bytes.
+    fn take_out(&mut self, action: Action) {
+        self.end_actions();
+        let mut others = read_instructions(&mut Reader::new(self.out)).unwrap_or_default();
+        others.push(action);
+        self.others = Some(others);
+    }
+
+    /// Says how long the actions to apply are, if they are what was written last.
+    fn end_actions(&mut self) {
+        if self.rank == Some(0) {
+            self.out.patch_len(2, 0);
+        }
+    }
+
+    fn finish(mut self) -> Actions {
+        match self.others.take() {
+            Some(others) => Actions::of(others),
+            None => {
+                self.end_actions();
+                Actions(Repr::Bytes(Arc::from(self.out.as_slice())))
+            }
+        }
+    }
 }
 
 /// Whether these bytes say exactly these actions.
@@ -151,6 +249,8 @@ fn is_plain(action: &Action) -> bool {
         | Action::PushVlan(_)
         | Action::DecTtl
         | Action::CtClear
+        | Action::ClearActions
+        | Action::WriteMetadata { .. }
         | Action::GotoTable(_)
         | Action::Nat(_) => true,
         Action::Ct(ct) => is_plain_ct(ct),
@@ -183,40 +283,6 @@ fn is_whole_or_part(source: Subfield, destination: Subfield) -> bool {
 
 fn exists(field: Field) -> bool {
     field.index() < field.info().count
-}
-
-/// Reads instructions that stand in the order in which they are written, action by action. None where
-/// they do not.
-fn read_straight(reader: &mut Reader<'_>, out: &mut Writer) -> Result<Option<Actions>> {
-    let mut last = None;
-    while !reader.is_empty() {
-        let (kind, mut body, bytes) = next_instruction(reader)?;
-        if kind == APPLY_ACTIONS {
-            if last.replace(0).is_some() {
-                return Ok(None);
-            }
-            body.skip(4)?;
-            if body.is_empty() {
-                continue;
-            }
-            let mut result = Ok(());
-            instruction(out, kind, |out| {
-                out.zeros(4);
-                while !body.is_empty() && result.is_ok() {
-                    result = read_next(&mut body).map(|action| write_action(out, &action));
-                }
-            });
-            result?;
-        } else {
-            let action = read_other(kind, body, bytes)?;
-            let rank = rank(&action);
-            if last.replace(rank).is_some_and(|last| last > rank) {
-                return Ok(None);
-            }
-            write_other(out, &action);
-        }
-    }
-    Ok(Some(Actions(Repr::Bytes(Arc::from(out.as_slice())))))
 }
 
 /// The actions of a list.
@@ -275,28 +341,31 @@ impl Default for Actions {
     }
 }
 
+impl FromIterator<Action> for Actions {
+    fn from_iter<T: IntoIterator<Item = Action>>(actions: T) -> Self {
+        let built = Self::build(|out| {
+            actions.into_iter().for_each(|action| out.push(action));
+            Ok::<(), Infallible>(())
+        });
+        built.unwrap_or_else(|never| match never {})
+    }
+}
+
 impl From<Vec<Action>> for Actions {
-    fn from(mut actions: Vec<Action>) -> Self {
-        Self::of(&mut actions)
+    fn from(actions: Vec<Action>) -> Self {
+        actions.into_iter().collect()
     }
 }
 
 impl From<&[Action]> for Actions {
     fn from(actions: &[Action]) -> Self {
-        Self::from(actions.to_vec())
+        actions.iter().cloned().collect()
     }
 }
 
 impl<const N: usize> From<[Action; N]> for Actions {
-    fn from(mut actions: [Action; N]) -> Self {
-        Self::of(&mut actions)
-    }
-}
-
-impl FromIterator<Action> for Actions {
-    fn from_iter<T: IntoIterator<Item = Action>>(actions: T) -> Self {
-        let mut list: smallvec::SmallVec<[Action; 8]> = actions.into_iter().collect();
-        Self::of(&mut list)
+    fn from(actions: [Action; N]) -> Self {
+        actions.into_iter().collect()
     }
 }
 

@@ -13,6 +13,7 @@ mod instruction;
 mod large;
 mod list;
 mod old;
+mod plain;
 mod types;
 mod wire;
 
@@ -25,7 +26,7 @@ pub use list::{Actions, Iter};
 pub use encap::{Encap, EncapProperty, Header};
 pub use types::{
     Bundle, BundleAlgorithm, Controller, Ct, CtZone, HashFields, Learn, LearnSource, LearnSpec,
-    LearnTarget, Multipath, Nat, NatDirection, NatRange, Sample,
+    LearnTarget, Multipath, Nat, NatDirection, NatRange, Observation, Sample,
 };
 
 /// One thing to do. An empty list drops the packet.

@@ -170,6 +170,21 @@ pub struct Learn {
     pub specs: Vec<LearnSpec>,
 }
 
+/// A number by which a collector knows where a packet was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Observation {
+    /// This number.
+    Value(u32),
+    /// What these bits of the packet say, 32 at the most. Open vSwitch 3.4 and later know it.
+    Field(Subfield),
+}
+
+impl From<u32> for Observation {
+    fn from(value: u32) -> Self {
+        Self::Value(value)
+    }
+}
+
 /// A message to a collector.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sample {
@@ -178,9 +193,9 @@ pub struct Sample {
     /// The collectors.
     pub collector_set: u32,
     /// The observation domain.
-    pub domain: u32,
+    pub domain: Observation,
     /// The observation point.
-    pub point: u32,
+    pub point: Observation,
     /// The port that is named as sampled.
     pub port: Option<Port>,
     /// 0 for either, 1 for ingress, 2 for egress.

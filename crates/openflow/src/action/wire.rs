@@ -87,6 +87,7 @@ pub(super) mod nicira {
     pub(in super::super) const DEC_NSH_TTL: u16 = 48;
     pub(in super::super) const CHECK_PKT_LARGER: u16 = 49;
     pub(in super::super) const DELETE_FIELD: u16 = 50;
+    pub(in super::super) const SAMPLE4: u16 = 51;
 }
 
 /// Reads actions until the reader ends.
@@ -255,8 +256,9 @@ fn read_nicira(subtype: u16, body: &mut Reader<'_>, depth: usize) -> Result<Acti
         }
         nicira::DELETE_FIELD => Action::DeleteField(read_field(body)?),
         nicira::DEC_TTL_TO => extra::read_dec_ttl(body)?,
-        nicira::SAMPLE => extra::read_sample(body, false)?,
-        nicira::SAMPLE2 | nicira::SAMPLE3 => extra::read_sample(body, true)?,
+        nicira::SAMPLE | nicira::SAMPLE2 | nicira::SAMPLE3 | nicira::SAMPLE4 => {
+            extra::read_sample(body, subtype)?
+        }
         nicira::BUNDLE => extra::read_bundle(body, false)?,
         nicira::BUNDLE_LOAD => extra::read_bundle(body, true)?,
         nicira::MULTIPATH => extra::read_multipath(body)?,

@@ -6,7 +6,10 @@
 mod oxm;
 mod table;
 
-pub(crate) use oxm::{Entry, EntryBytes, Raw, read_entry, read_header, write_entry, write_header};
+pub(crate) use oxm::{
+    Entry, EntryBytes, Raw, plain_entry, plain_header, read_entry, read_header, write_entry,
+    write_header,
+};
 pub use table::Field;
 
 use std::fmt;
@@ -171,11 +174,18 @@ pub struct FieldInfo {
     pub codes: &'static [CodePoint],
 }
 
-/// What a code point names, and how wide its value is: zero where that is left open.
+/// What a code point names.
 #[derive(Clone, Copy)]
 struct Named {
     field: Option<Field>,
+    /// How wide its value is: zero where that is left open.
     bytes: u8,
+    /// Whether this is the code point that is written, of a field whose width is not left open.
+    written: bool,
+    /// Whether each bit of the value's bytes means something.
+    full: bool,
+    /// Where the field stands in the table, every member of a family counted.
+    place: u8,
 }
 
 /// The fields of each class by number.
@@ -183,6 +193,9 @@ static BY_CODE: [[Named; 128]; 8] = {
     let nobody = Named {
         field: None,
         bytes: 0,
+        written: false,
+        full: false,
+        place: 0,
     };
     let mut table = [[nobody; 128]; 8];
     let mut at = 0;
@@ -192,13 +205,14 @@ static BY_CODE: [[Named; 128]; 8] = {
         let mut n = 0;
         while n < codes.len() {
             let number = codes[n].number.wrapping_add(field.index()) & 0x7f;
+            let fixed = !field.is_variable();
+            let bytes = if fixed { field.info().bytes } else { 0 };
             table[codes[n].class as usize][number as usize] = Named {
                 field: Some(field),
-                bytes: if field.is_variable() {
-                    0
-                } else {
-                    field.info().bytes
-                },
+                bytes,
+                written: fixed && n == 0,
+                full: fixed && field.info().bits == bytes.wrapping_mul(8),
+                place: at as u8,
             };
             n += 1;
         }
@@ -226,6 +240,19 @@ impl Field {
     #[must_use]
     pub const fn is_variable(self) -> bool {
         matches!(self, Self::TunMetadata(_))
+    }
+
+    /// Whether a match holds it as itself; the others are said with these.
+    pub(crate) const fn stands_for_itself(self) -> bool {
+        !matches!(
+            self,
+            Self::XReg(_)
+                | Self::XxReg(_)
+                | Self::InPort
+                | Self::IpTos
+                | Self::VlanTci
+                | Self::PacketType
+        )
     }
 
     /// The number of bits.
@@ -409,6 +436,12 @@ impl FieldValue {
     #[must_use]
     pub const fn mask(self) -> u128 {
         u128::from_be_bytes(self.mask)
+    }
+
+    /// This where `over` says nothing, and what `over` says.
+    pub(crate) fn overlaid(self, over: Self) -> Self {
+        let value = self.value() & !over.mask() | over.value();
+        Self::masked(self.field, value, self.mask() | over.mask())
     }
 
     /// Whether every bit counts.

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::{BY_CODE, Class, Field, FieldValue};
+use super::{BY_CODE, Class, Field, FieldValue, Named};
 use crate::error::Result;
 use crate::wire::{Reader, Writer};
 
@@ -98,18 +98,10 @@ impl<'a> Raw<'a> {
     /// The commonest entries: of a class without an experimenter, of a known field of a fixed width. And what
     /// stands behind the entry.
     pub(crate) fn split(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let [high, low, number, length, ..] = bytes else {
-            return None;
-        };
-        let class = match (high, low) {
-            (0x80, 0) => Class::Basic,
-            (0, 1) => Class::Nxm1,
-            (0, 0) => Class::Nxm0,
-            (0x80, 1) => Class::PacketRegs,
-            _ => return None,
-        };
-        let named = BY_CODE[class as usize][usize::from(number >> 1)];
-        let (has_mask, length) = (number & 1 != 0, usize::from(*length));
+        let header = *bytes.first_chunk()?;
+        let named = named(header)?;
+        let [_, _, number, length] = header;
+        let (has_mask, length) = (number & 1 != 0, usize::from(length));
         let fits = length == usize::from(named.bytes) << u8::from(has_mask);
         let field = named.field.filter(|_| fits && named.bytes != 0)?;
         let (whole, rest) = bytes.split_at_checked(4 + length)?;
@@ -137,6 +129,63 @@ impl<'a> Raw<'a> {
         };
         Some(FieldValue::masked(field, number(value), mask))
     }
+}
+
+/// What a header names, if it is of a class without an experimenter.
+fn named([high, low, number, _]: [u8; 4]) -> Option<&'static Named> {
+    let class = match (high, low) {
+        (0x80, 0) => Class::Basic,
+        (0, 1) => Class::Nxm1,
+        (0, 0) => Class::Nxm0,
+        (0x80, 1) => Class::PacketRegs,
+        _ => return None,
+    };
+    Some(&BY_CODE[class as usize][usize::from(number >> 1)])
+}
+
+/// An entry that is just as [`EntryBytes::of`] would write what it says.
+pub(crate) struct Plain {
+    /// How many bytes it has.
+    pub(crate) length: usize,
+    /// The field.
+    pub(crate) field: Field,
+    /// Where the field stands in the table, every member of a family counted.
+    pub(crate) place: u8,
+}
+
+/// The entry with which `bytes` begin, if it is of one of the commonest classes and just as it would be
+/// written. Of others nothing is said.
+pub(crate) fn plain_entry(bytes: &[u8]) -> Option<Plain> {
+    let header = *bytes.first_chunk()?;
+    let named = named(header).filter(|named| named.written)?;
+    let field = named.field?;
+    let width = usize::from(named.bytes);
+    let masked = header[2] & 1 != 0;
+    let length = if masked { 2 * width } else { width };
+    let payload = bytes.get(4..4 + length)?;
+    let plain = usize::from(header[3]) == length
+        && if masked {
+            let (value, mask) = payload.split_at(width);
+            mask_is_plain(number(value), number(mask), field.full_mask())
+        } else {
+            named.full || number(payload) & !field.full_mask() == 0
+        };
+    plain.then_some(Plain {
+        length: 4 + length,
+        field,
+        place: named.place,
+    })
+}
+
+/// Whether some bits count, not all, only those that there are, and the value has no other.
+const fn mask_is_plain(value: u128, mask: u128, full: u128) -> bool {
+    mask != 0 && mask != full && mask & !full == 0 && value & !mask == 0
+}
+
+/// Whether a header that names a field in an action is just as it would be written.
+pub(crate) fn plain_header(header: [u8; 4]) -> bool {
+    named(header)
+        .is_some_and(|named| named.written && header[2] & 1 == 0 && header[3] == named.bytes)
 }
 
 /// A number of at most sixteen bytes.

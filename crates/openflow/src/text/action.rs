@@ -7,7 +7,7 @@ use super::{Bytes, Dec, Hex, List, Parts, Value};
 use crate::action::{
     Action, Actions, Bundle, BundleAlgorithm, Controller, Ct, CtZone, Encap, EncapProperty,
     HashFields, Header, Learn, LearnSource, LearnSpec, LearnTarget, Multipath, Nat, NatDirection,
-    NatRange, Sample,
+    NatRange, Observation, Sample,
 };
 use crate::field::FieldValue;
 use crate::message::REASONS;
@@ -397,6 +397,15 @@ impl fmt::Display for LearnSpec {
             }
             (LearnTarget::Output, LearnSource::Field(source)) => write!(f, "output:{source}"),
             (LearnTarget::Output, LearnSource::Value(value)) => write!(f, "output:{value}"),
+        }
+    }
+}
+
+impl fmt::Display for Observation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value(value) => Dec((*value).into()).fmt(f),
+            Self::Field(field) => field.fmt(f),
         }
     }
 }

@@ -294,8 +294,8 @@ fn actions() -> Vec<Vec<Action>> {
         Action::Sample(Box::new(Sample {
             probability: 100,
             collector_set: 1,
-            domain: 2,
-            point: 3,
+            domain: 2.into(),
+            point: 3.into(),
             port,
             direction,
         }))

@@ -1,16 +1,12 @@
 //! Actions.
 
-use smallvec::SmallVec;
-
-use super::field::{by_name, field, ipv4, subfield};
+use super::field::{field, ipv4, subfield};
 use super::lexer::{Item, Joint, Text};
+use super::words::field_of;
 use super::{MAX_DEPTH, Parser, Result, encap, large, learn};
-use crate::action::{Action, rank};
+use crate::action::{Action, Actions, rank};
 use crate::field::{Field, FieldValue, ones};
 use crate::port::Port;
-
-/// Actions on their way into a flow, which most of them reach without memory of their own.
-pub(super) type List = SmallVec<[Action; 8]>;
 
 /// Reads actions one inside another.
 #[derive(Clone, Copy)]
@@ -30,9 +26,13 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Reads the actions of a flow.
+    pub(super) fn flow(self, text: Text<'a>) -> Result<Actions> {
+        Actions::build(|out| self.all(text, &mut |action| out.push(action)))
+    }
+
     /// Reads a list. `drop` stands alone.
-    pub(super) fn all(mut self, text: Text<'a>) -> Result<List> {
-        let mut out = List::new();
+    fn all(mut self, text: Text<'a>, out: &mut dyn FnMut(Action)) -> Result<()> {
         let mut dropped = None;
         let mut count = 0;
         for item in text.items() {
@@ -42,15 +42,12 @@ impl<'a> Reader<'a> {
                 item.bare()?;
                 dropped = Some(item);
             } else {
-                self.one(&item, &mut out)?;
+                self.one(&item, out)?;
             }
         }
         match dropped {
             Some(item) if count > 1 => Err(item.error("no other action beside drop")),
-            _ => {
-                out.sort_by_key(rank);
-                Ok(out)
-            }
+            _ => Ok(()),
         }
     }
 
@@ -65,10 +62,13 @@ impl<'a> Reader<'a> {
 
     /// Reads a list, as a vector.
     pub(super) fn vec(self, text: Text<'a>) -> Result<Vec<Action>> {
-        self.all(text).map(List::into_vec)
+        let mut out = Vec::new();
+        self.all(text, &mut |action| out.push(action))?;
+        out.sort_by_key(rank);
+        Ok(out)
     }
 
-    fn one(&mut self, item: &Item<'a>, out: &mut List) -> Result<()> {
+    fn one(&mut self, item: &Item<'a>, out: &mut dyn FnMut(Action)) -> Result<()> {
         // The commonest first.
         let done = match self.argument(item)? {
             Some(action) => Some(action),
@@ -80,14 +80,14 @@ impl<'a> Reader<'a> {
                 Action::PopVlan => self.vlan = false,
                 _ => {}
             }
-            out.push(action);
+            out(action);
             return Ok(());
         }
         self.several(item, out)
     }
 
     /// Actions that this version of OpenFlow says with others, and ports alone.
-    fn several(&mut self, item: &Item<'a>, out: &mut List) -> Result<()> {
+    fn several(&mut self, item: &Item<'a>, out: &mut dyn FnMut(Action)) -> Result<()> {
         let value = item.value;
         match item.key.str() {
             "enqueue" => {
@@ -95,33 +95,33 @@ impl<'a> Reader<'a> {
                     .split(":")
                     .or_else(|| value.split(","))
                     .ok_or_else(|| value.error("port:queue"))?;
-                out.push(Action::SetQueue(queue.trim().u32()?));
-                out.push(Action::output(self.parser.port(port.trim())?));
-                out.push(Action::PopQueue);
+                out(Action::SetQueue(queue.trim().u32()?));
+                out(Action::output(self.parser.port(port.trim())?));
+                out(Action::PopQueue);
             }
             "mod_vlan_vid" | "set_vlan_vid" => {
                 let vid = value.number(0xfff)?;
                 self.vlan_header(out);
-                out.push(Action::set_field(Field::VlanVid, 0x1000 | vid));
+                out(Action::set_field(Field::VlanVid, 0x1000 | vid));
             }
             "mod_vlan_pcp" | "set_vlan_pcp" => {
                 let pcp = value.number(7)?;
                 self.vlan_header(out);
-                out.push(Action::set_field(Field::VlanPcp, pcp));
+                out(Action::set_field(Field::VlanPcp, pcp));
             }
             name => {
                 let port = self.parser.known_port(name);
                 let port = port.filter(|_| item.joint == Joint::None);
                 let port = port.ok_or_else(|| item.error("an action"))?;
-                out.push(Action::output(port));
+                out(Action::output(port));
             }
         }
         Ok(())
     }
 
-    fn vlan_header(&mut self, out: &mut List) {
+    fn vlan_header(&mut self, out: &mut dyn FnMut(Action)) {
         if !self.vlan {
-            out.push(Action::PushVlan(0x8100));
+            out(Action::PushVlan(0x8100));
             self.vlan = true;
         }
     }
@@ -191,7 +191,7 @@ impl<'a> Reader<'a> {
         if let Some(port) = self.parser.known_port(value.str()) {
             return Ok(Action::output(port));
         }
-        let source = subfield(value).map_err(|error| match by_name(value.str()) {
+        let source = subfield(value).map_err(|error| match field_of(value.str()) {
             None if !value.str().contains('[') => value.error("a port or a field"),
             _ => error,
         })?;
@@ -209,20 +209,20 @@ impl<'a> Reader<'a> {
                 ct: false,
             });
         }
-        let parts = item.value.list();
-        let optional = |at: usize| parts.get(at).filter(|part| !part.is_empty()).copied();
-        let in_port = optional(0)
+        let mut parts = item.value.pieces();
+        let mut optional = || parts.next().filter(|part| !part.is_empty());
+        let in_port = optional()
             .map(|text| self.parser.port(text))
             .transpose()?
             .filter(|port| *port != Port::IN_PORT);
         // The number that is no table means the current one.
-        let table = optional(1).map(Text::u8).transpose()?.filter(|t| *t != 255);
-        let ct = match optional(2) {
+        let table = optional().map(Text::u8).transpose()?.filter(|t| *t != 255);
+        let ct = match optional() {
             Some(text) if text.str() == "ct" => true,
             Some(text) => return Err(text.error("ct")),
             None => false,
         };
-        if parts.len() > 3 {
+        if parts.next().is_some() {
             return Err(item.value.error("(port,table,ct)"));
         }
         Ok(Action::Resubmit { in_port, table, ct })
@@ -260,7 +260,7 @@ fn simple(item: &Item<'_>) -> Result<Option<Action>> {
     }
     Ok(Some(match item.key.str() {
         "dec_ttl" => {
-            let ids = value.list().into_iter().map(Text::u16);
+            let ids = value.pieces().map(Text::u16);
             Action::DecTtlTo(ids.collect::<Result<_>>()?)
         }
         "push_vlan" => Action::PushVlan(value.u16()?),

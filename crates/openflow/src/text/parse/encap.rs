@@ -55,7 +55,7 @@ fn read_property(header: Header, item: &Item<'_>) -> Result<EncapProperty> {
             Ok(EncapProperty::NshMdType(md_type))
         }
         (Header::Nsh, "tlv") => {
-            let parts = item.value.list();
+            let parts = item.value.pieces().collect::<Vec<_>>();
             let [class, kind, value] = parts[..] else {
                 return Err(item.value.error("class,type,0xvalue"));
             };

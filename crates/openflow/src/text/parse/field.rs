@@ -1,90 +1,13 @@
 //! Names of fields, their values, and sub-fields.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::sync::LazyLock;
 
 use super::lexer::Text;
+use super::words::field_of;
 use super::{Parser, Result};
 use crate::field::{Field, FieldValue, Format, Subfield, ones};
 use crate::port::Port;
 use crate::text::{CT_STATE, TCP_FLAGS, TUN_FLAGS};
-
-/// Names beside those of the table of fields.
-const ALIASES: &[(&str, Field)] = &[
-    ("dl_src", Field::EthSrc),
-    ("dl_dst", Field::EthDst),
-    ("dl_type", Field::EthType),
-    ("nw_src", Field::IpSrc),
-    ("nw_dst", Field::IpDst),
-    ("ip_proto", Field::IpProto),
-    ("ip_ecn", Field::IpEcn),
-    ("ip_ttl", Field::IpTtl),
-    ("nw_frag", Field::IpFrag),
-    ("tp_src", Field::TcpSrc),
-    ("tp_dst", Field::TcpDst),
-    ("icmpv4_type", Field::IcmpType),
-    ("icmpv4_code", Field::IcmpCode),
-    ("tunnel_id", Field::TunId),
-    ("gtpu_flags", Field::TunGtpuFlags),
-    ("gtpu_msgtype", Field::TunGtpuMsgtype),
-    ("dl_vlan_pcp", Field::VlanPcp),
-];
-
-/// A name and its field.
-type Named = (Box<str>, Field);
-
-/// Names with their fields: a table with open addressing, never more than half full.
-static BY_NAME: LazyLock<Box<[Option<Named>]>> = LazyLock::new(|| {
-    let mut names = vec![None; SLOTS].into_boxed_slice();
-    let mut put = |name: &str, field| {
-        let slot = slots(name).find(|slot| {
-            let taken: &Option<Named> = &names[*slot];
-            taken.as_ref().is_none_or(|(known, _)| **known == *name)
-        });
-        if let Some(slot) = slot {
-            names[slot] = Some((name.into(), field));
-        }
-    };
-    for field in Field::all() {
-        let info = field.info();
-        for code in info.codes {
-            if info.count > 1 {
-                put(&format!("{}{}", code.name, field.index()), field);
-            } else {
-                put(code.name, field);
-            }
-        }
-        put(&field.to_string(), field);
-    }
-    for (name, field) in ALIASES {
-        put(name, *field);
-    }
-    names
-});
-
-/// Above twice the number of names; a power of two.
-const SLOTS: usize = 2048;
-
-/// The places where a name may stand, the likeliest first.
-fn slots(name: &str) -> impl Iterator<Item = usize> {
-    // FNV-1a: names are short.
-    let hash = name.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
-    let first = (hash ^ hash >> 15) as usize;
-    (first..first + SLOTS).map(|slot| slot % SLOTS)
-}
-
-/// The field of a name.
-pub(super) fn by_name(name: &str) -> Option<Field> {
-    for slot in slots(name) {
-        let (known, field) = BY_NAME[slot].as_ref()?;
-        if **known == *name {
-            return Some(*field);
-        }
-    }
-    None
-}
 
 impl Field {
     /// The field of a name: that of `ovs-fields(7)`, one of its code points, or an older name.
@@ -97,12 +20,12 @@ impl Field {
     /// ```
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        by_name(name)
+        field_of(name)
     }
 }
 
 pub(super) fn field(text: Text<'_>) -> Result<Field> {
-    by_name(text.str()).ok_or_else(|| text.error("the name of a field"))
+    field_of(text.str()).ok_or_else(|| text.error("the name of a field"))
 }
 
 /// `NAME[]`, `NAME[bit]`, `NAME[first..last]`, or `NAME` for all of it.

@@ -1,10 +1,10 @@
 //! Lines that are flows, or tell which flows.
 
-use super::lexer::{Item, Joint, Text};
+use super::lexer::{Joint, Text};
 use super::matching::Conditions;
+use super::words::{Attribute, Word, word};
 use super::{Parser, Result, action};
-use crate::action::Actions;
-use crate::flow::{Flow, FlowFlags};
+use crate::flow::Flow;
 use crate::message::multipart::FlowQuery;
 use crate::message::{FlowCommand, FlowMod};
 use crate::port::Port;
@@ -57,10 +57,10 @@ impl FlowSpec {
     }
 }
 
-pub(super) fn read<'a>(parser: Parser<'a>, line: Text<'a>) -> Result<FlowSpec> {
-    let mut spec = FlowSpec::default();
+/// Reads a line into a new `spec`.
+pub(super) fn read<'a>(parser: Parser<'a>, line: Text<'a>, spec: &mut FlowSpec) -> Result<()> {
     spec.flow.key.priority = 0x8000;
-    let mut conditions = Conditions::default();
+    let mut conditions = Conditions::new(parser);
     let mut actions = None;
     let mut items = line.items();
     loop {
@@ -74,19 +74,24 @@ pub(super) fn read<'a>(parser: Parser<'a>, line: Text<'a>) -> Result<FlowSpec> {
             break;
         };
         let item = item?;
-        if !attribute(parser, &mut spec, &item)? {
-            conditions.add(parser, item)?;
+        match (word(item.key.str()), item.joint) {
+            (Some(Word::Flag(flag)), _) => {
+                item.bare()?;
+                spec.flow.flags.0 |= flag.0;
+            }
+            (Some(Word::Attribute(attribute)), Joint::Equals) => {
+                set(parser, spec, attribute, item.value)?;
+            }
+            (word, _) => conditions.add(&item, word)?,
         }
     }
+    let vlan = conditions.has_vlan();
     spec.flow.key.matches = conditions.finish()?;
     if let Some(actions) = actions {
-        let vlan = spec.flow.key.matches.get(crate::Field::VlanVid);
-        let vlan = vlan.is_some_and(|entry| entry.value() & 0x1000 != 0);
         spec.has_actions = true;
-        let mut list = action::Reader::new(parser, vlan).all(actions)?;
-        spec.flow.actions = Actions::of(&mut list);
+        spec.flow.actions = action::Reader::new(parser, vlan).flow(actions)?;
     }
-    Ok(spec)
+    Ok(())
 }
 
 /// The actions, if the next item begins them.
@@ -96,53 +101,39 @@ fn actions_behind<'a>(items: &super::lexer::Items<'a>) -> Option<Text<'a>> {
         .or_else(|| rest.strip_prefix("action="))
 }
 
-/// Takes an item that is no condition. False where it is one.
-fn attribute(parser: Parser<'_>, spec: &mut FlowSpec, item: &Item<'_>) -> Result<bool> {
-    let flag = match item.key.str() {
-        "send_flow_rem" => Some(FlowFlags::SEND_FLOW_REM),
-        "check_overlap" => Some(FlowFlags::CHECK_OVERLAP),
-        "reset_counts" => Some(FlowFlags::RESET_COUNTS),
-        "no_packet_counts" => Some(FlowFlags::NO_PACKET_COUNTS),
-        "no_byte_counts" => Some(FlowFlags::NO_BYTE_COUNTS),
-        _ => None,
-    };
-    if let Some(flag) = flag {
-        item.bare()?;
-        spec.flow.flags.0 |= flag.0;
-        return Ok(true);
-    }
-    if item.joint != Joint::Equals {
-        return Ok(false);
-    }
-    let value = item.value;
-    match item.key.str() {
-        "table" => {
+fn set(
+    parser: Parser<'_>,
+    spec: &mut FlowSpec,
+    attribute: Attribute,
+    value: Text<'_>,
+) -> Result<()> {
+    let flow = &mut spec.flow;
+    match attribute {
+        Attribute::Table => {
             let table = value.u8()?;
-            spec.flow.key.table = table;
+            flow.key.table = table;
             spec.table = Some(table).filter(|table| *table != FlowMod::ALL_TABLES);
         }
-        "priority" => {
-            spec.flow.key.priority = value.u16()?;
+        Attribute::Priority => {
+            flow.key.priority = value.u16()?;
             spec.has_priority = true;
         }
-        "cookie" => match value.split("/") {
+        Attribute::Cookie => match value.split("/") {
             Some((cookie, mask)) => {
-                spec.flow.cookie = cookie.u64()?;
+                flow.cookie = cookie.u64()?;
                 spec.cookie_mask = Some(match mask.str() {
                     "-1" => u64::MAX,
                     _ => mask.u64()?,
                 });
             }
-            None => spec.flow.cookie = value.u64()?,
+            None => flow.cookie = value.u64()?,
         },
-        "idle_timeout" => spec.flow.idle_timeout = value.u16()?,
-        "hard_timeout" => spec.flow.hard_timeout = value.u16()?,
-        "importance" => spec.flow.importance = value.u16()?,
-        "out_port" => spec.out_port = Some(parser.port(value)?),
-        "out_group" => spec.out_group = Some(value.u32()?),
-        // What a dump says of a flow's life is no part of the flow.
-        "duration" | "n_packets" | "n_bytes" | "idle_age" | "hard_age" => {}
-        _ => return Ok(false),
+        Attribute::IdleTimeout => flow.idle_timeout = value.u16()?,
+        Attribute::HardTimeout => flow.hard_timeout = value.u16()?,
+        Attribute::Importance => flow.importance = value.u16()?,
+        Attribute::OutPort => spec.out_port = Some(parser.port(value)?),
+        Attribute::OutGroup => spec.out_group = Some(value.u32()?),
+        Attribute::Counter => {}
     }
-    Ok(true)
+    Ok(())
 }

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::action::{List, Reader};
+use super::action::Reader;
 use super::field::{ipv4, ipv6, subfield};
 use super::lexer::{Item, Joint, Text};
 use super::{Parser, Result};
 use crate::action::{
     Action, Bundle, BundleAlgorithm, Controller, Ct, CtZone, HashFields, Multipath, Nat,
-    NatDirection, NatRange, Sample,
+    NatDirection, NatRange, Observation, Sample,
 };
 use crate::message::REASONS;
 use crate::port::Port;
@@ -57,7 +57,7 @@ pub(super) fn controller(item: &Item<'_>) -> Result<Action> {
 
 pub(super) fn ct<'a>(reader: Reader<'a>, item: &Item<'a>) -> Result<Action> {
     let mut out = Ct::default();
-    let (mut nats, mut actions) = (List::new(), Vec::new());
+    let mut nats = 0;
     for argument in item.value.items() {
         let argument = argument?;
         let value = argument.value;
@@ -72,8 +72,14 @@ pub(super) fn ct<'a>(reader: Reader<'a>, item: &Item<'a>) -> Result<Action> {
                     CtZone::Field(subfield(value)?)
                 };
             }
-            "nat" => nats.push(nat(&argument)?),
-            "exec" => actions = reader.nested(value)?,
+            "nat" => {
+                out.actions.insert(nats, nat(&argument)?);
+                nats += 1;
+            }
+            "exec" => {
+                out.actions.truncate(nats);
+                out.actions.extend(reader.nested(value)?);
+            }
             "alg" => {
                 out.alg = match value.str() {
                     "ftp" => 21,
@@ -86,8 +92,6 @@ pub(super) fn ct<'a>(reader: Reader<'a>, item: &Item<'a>) -> Result<Action> {
             }
         }
     }
-    nats.extend(actions);
-    out.actions = nats.into_vec();
     Ok(Action::Ct(Box::new(out)))
 }
 
@@ -161,12 +165,24 @@ fn address(text: Text<'_>) -> Result<IpAddr> {
     }
 }
 
+/// A number, or 32 bits at the most of a field that hold it.
+fn observation(text: Text<'_>) -> Result<Observation> {
+    if text.is_number() {
+        return text.u32().map(Observation::Value);
+    }
+    let field = subfield(text)?;
+    if field.bits > 32 {
+        return Err(text.error("at most 32 bits of a field"));
+    }
+    Ok(Observation::Field(field))
+}
+
 pub(super) fn sample(parser: Parser<'_>, text: Text<'_>) -> Result<Action> {
     let mut out = Sample {
         probability: 0,
         collector_set: 0,
-        domain: 0,
-        point: 0,
+        domain: 0.into(),
+        point: 0.into(),
         port: None,
         direction: 0,
     };
@@ -175,8 +191,8 @@ pub(super) fn sample(parser: Parser<'_>, text: Text<'_>) -> Result<Action> {
         match item.key.str() {
             "probability" => out.probability = item.value.u16()?,
             "collector_set_id" => out.collector_set = item.value.u32()?,
-            "obs_domain_id" => out.domain = item.value.u32()?,
-            "obs_point_id" => out.point = item.value.u32()?,
+            "obs_domain_id" => out.domain = observation(item.value)?,
+            "obs_point_id" => out.point = observation(item.value)?,
             "sampling_port" => out.port = Some(parser.port(item.value)?),
             "ingress" => out.direction = 1,
             "egress" => out.direction = 2,
@@ -208,7 +224,7 @@ impl<'a> Pieces<'a> {
     fn new(text: Text<'a>) -> Self {
         Self {
             text,
-            pieces: text.list().into_iter(),
+            pieces: text.pieces().collect::<Vec<_>>().into_iter(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Flows that make flows.
 
-use super::field::{by_name, subfield};
+use super::field::subfield;
 use super::lexer::{Item, Joint, Text};
+use super::words::field_of;
 use super::{Parser, Result};
 use crate::action::{Action, Learn, LearnSource, LearnSpec, LearnTarget};
 use crate::field::{Field, ones};
@@ -96,7 +97,7 @@ fn matches(parser: Parser<'_>, item: &Item<'_>) -> Result<LearnSpec> {
     let value = item.value;
     let target = subfield(item.key)?;
     let name = value.split("[").map_or(value, |(name, _)| name).str();
-    let source = if by_name(name).is_some() {
+    let source = if field_of(name).is_some() {
         let field = subfield(value)?;
         if field.bits != target.bits {
             return Err(value.error(format!("{} bits, as many as are matched", target.bits)));

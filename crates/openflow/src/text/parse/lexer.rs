@@ -81,6 +81,11 @@ impl<'a> Text<'a> {
         self.whole.as_bytes().get(self.from..self.to).unwrap_or(&[])
     }
 
+    /// The bytes of the whole up to the end of this, in which places are places in the whole.
+    fn bytes_up_to(self) -> &'a [u8] {
+        self.whole.as_bytes().get(..self.to).unwrap_or(&[])
+    }
+
     const fn part(self, from: usize, to: usize) -> Self {
         Self {
             whole: self.whole,
@@ -162,17 +167,18 @@ impl<'a> Text<'a> {
     }
 
     /// The pieces between commas, trimmed; none of an empty text.
-    pub(super) fn list(self) -> Vec<Self> {
-        let mut out = Vec::new();
-        let mut rest = self.trim();
-        while let Some((piece, more)) = rest.split(",") {
-            out.push(piece.trim());
+    pub(super) fn pieces(self) -> impl Iterator<Item = Self> {
+        let whole = self.trim();
+        let mut rest = (!whole.is_empty()).then_some(whole);
+        std::iter::from_fn(move || {
+            let text = rest?;
+            let (piece, more) = match text.split(",") {
+                Some((piece, more)) => (piece, Some(more)),
+                None => (text, None),
+            };
             rest = more;
-        }
-        if !rest.is_empty() || !out.is_empty() {
-            out.push(rest.trim());
-        }
-        out
+            Some(piece.trim())
+        })
     }
 
     /// The items.
@@ -200,25 +206,33 @@ impl<'a> Text<'a> {
             .ok_or_else(|| self.error(format!("a number up to {max}")))
     }
 
+    /// The same of no more than 64 bits.
+    fn small(self, max: u64) -> Result<u64> {
+        match short_number(self.bytes_of()) {
+            Some(value) if value <= max => Ok(value),
+            _ => self.number(max.into()).map(|value| value as u64),
+        }
+    }
+
     /// Whether it begins with a digit.
     pub(super) fn is_number(self) -> bool {
         self.bytes_of().first().is_some_and(u8::is_ascii_digit)
     }
 
     pub(super) fn u8(self) -> Result<u8> {
-        self.number(u8::MAX.into()).map(|value| value as u8)
+        self.small(u8::MAX.into()).map(|value| value as u8)
     }
 
     pub(super) fn u16(self) -> Result<u16> {
-        self.number(u16::MAX.into()).map(|value| value as u16)
+        self.small(u16::MAX.into()).map(|value| value as u16)
     }
 
     pub(super) fn u32(self) -> Result<u32> {
-        self.number(u32::MAX.into()).map(|value| value as u32)
+        self.small(u32::MAX.into()).map(|value| value as u32)
     }
 
     pub(super) fn u64(self) -> Result<u64> {
-        self.number(u64::MAX.into()).map(|value| value as u64)
+        self.small(u64::MAX)
     }
 
     /// Bytes in hexadecimal, with or without dots.
@@ -296,44 +310,16 @@ impl<'a> Items<'a> {
 
     /// What is left, without the separators before it.
     pub(super) fn rest_trimmed(&self) -> Text<'a> {
-        let text = self.rest.bytes_of();
-        let skip = text.iter().take_while(|byte| is(**byte, SEPARATOR)).count();
-        self.rest.slice(skip, text.len())
+        let Text { from, to, .. } = self.rest;
+        let at = find_not(self.rest.bytes_up_to(), from, SEPARATOR);
+        self.rest.part(at, to)
     }
 
-    /// How far from `text` the first separator outside parentheses stands.
-    fn value_end(text: Text<'a>) -> Result<usize> {
-        let bytes = text.bytes_of();
-        let (mut open, mut at) = (0usize, 0);
-        while let Some(rest) = bytes.get(at..) {
-            let special = |byte: &u8| is(*byte, OPEN | CLOSE | SEPARATOR);
-            let Some(next) = rest.iter().position(special) else {
-                break;
-            };
-            at += next;
-            if is(bytes[at], OPEN) {
-                open += 1;
-            } else if is(bytes[at], CLOSE) {
-                open = open
-                    .checked_sub(1)
-                    .ok_or_else(|| text.slice(at, at + 1).error("no closing bracket"))?;
-            } else if open == 0 {
-                return Ok(at);
-            }
-            at += 1;
-        }
-        if open > 0 {
-            return Err(text.end().error("a closing bracket"));
-        }
-        Ok(text.bytes_of().len())
-    }
-
+    /// Takes the item with which `text` begins.
     fn read(&mut self, text: Text<'a>) -> Result<Item<'a>> {
-        let bytes = text.bytes_of();
-        let length = bytes.len();
-        let key_end = bytes.iter().position(|byte| is(*byte, JOINT | SEPARATOR));
-        let key_end = key_end.unwrap_or(length);
-        let key = text.slice(0, key_end);
+        let (bytes, from) = (text.bytes_up_to(), text.from);
+        let key_end = find(bytes, from, JOINT | SEPARATOR);
+        let key = text.part(from, key_end);
         let joint = match bytes.get(key_end) {
             Some(b'=') => Joint::Equals,
             Some(b':') => Joint::Colon,
@@ -343,47 +329,79 @@ impl<'a> Items<'a> {
         if key.is_empty() {
             return Err(text.error("a name"));
         }
-        let mut item = Item {
-            key,
-            joint,
-            value: key.end(),
-            target: None,
-        };
-        if joint == Joint::None {
-            self.rest = text.slice(key_end, length);
-            return Ok(item);
-        }
-        let behind = text.slice(key_end, length);
-        let end = key_end + Self::value_end(behind)?;
-        self.rest = text.slice(end, length);
-        item.value = text.slice(key_end + 1, end);
-        if joint == Joint::Parentheses {
-            let close =
-                matching_close(behind).ok_or_else(|| text.end().error("a closing bracket"))?;
-            item.value = behind.slice(1, close);
-            let tail = text.slice(key_end + close + 1, end);
-            if let Some(target) = tail.strip_prefix("->") {
-                item.target = Some(target);
-            } else if !tail.is_empty() {
-                return Err(tail.error("a comma"));
+        let (mut end, mut value, mut target) = (key_end, key.end(), None);
+        if joint != Joint::None {
+            let extent = extent(text, key_end)?;
+            end = extent.end;
+            value = text.part(key_end + 1, end);
+            if joint == Joint::Parentheses {
+                value = text.part(key_end + 1, extent.close);
+                let tail = text.part(extent.close + 1, end);
+                target = tail.strip_prefix("->");
+                if target.is_none() && !tail.is_empty() {
+                    return Err(tail.error("a comma"));
+                }
             }
         }
-        Ok(item)
+        self.rest = text.part(end, text.to);
+        Ok(Item {
+            key,
+            joint,
+            value,
+            target,
+        })
     }
 }
 
-/// Where the parenthesis closes with which `text` begins.
-fn matching_close(text: Text<'_>) -> Option<usize> {
-    let mut open = 0usize;
-    for (at, byte) in text.str().bytes().enumerate() {
-        match byte {
-            b'(' => open += 1,
-            b')' if open == 1 => return Some(at),
-            b')' => open = open.checked_sub(1)?,
-            _ => {}
+/// Where the next byte of a class stands, or the end.
+fn find(bytes: &[u8], from: usize, class: u8) -> usize {
+    let rest = bytes.get(from..).unwrap_or(&[]);
+    let found = rest.iter().position(|byte| is(*byte, class));
+    found.map_or(bytes.len(), |at| from + at)
+}
+
+/// Where the next byte of no class stands that `class` names, or the end.
+fn find_not(bytes: &[u8], from: usize, class: u8) -> usize {
+    let rest = bytes.get(from..).unwrap_or(&[]);
+    let found = rest.iter().position(|byte| !is(*byte, class));
+    found.map_or(bytes.len(), |at| from + at)
+}
+
+/// How far something with brackets reaches.
+struct Extent {
+    /// Where the first bracket is closed; its end if there is none.
+    close: usize,
+    /// Where it ends: at the first separator outside brackets.
+    end: usize,
+}
+
+/// How far what begins at `from`, a place in the whole, reaches.
+fn extent(text: Text<'_>, from: usize) -> Result<Extent> {
+    let bytes = text.bytes_up_to();
+    let (mut open, mut at, mut close) = (0usize, from, None);
+    loop {
+        at = find(bytes, at, OPEN | CLOSE | SEPARATOR);
+        match bytes.get(at) {
+            None if open == 0 => break,
+            None => return Err(text.end().error("a closing bracket")),
+            Some(byte) if is(*byte, OPEN) => open += 1,
+            Some(byte) if is(*byte, CLOSE) => {
+                open = open
+                    .checked_sub(1)
+                    .ok_or_else(|| text.part(at, at + 1).error("no closing bracket"))?;
+                if open == 0 {
+                    close.get_or_insert(at);
+                }
+            }
+            Some(_) if open == 0 => break,
+            Some(_) => {}
         }
+        at += 1;
     }
-    None
+    Ok(Extent {
+        close: close.unwrap_or(at),
+        end: at,
+    })
 }
 
 impl<'a> Iterator for Items<'a> {

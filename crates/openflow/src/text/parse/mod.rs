@@ -12,6 +12,7 @@ mod large;
 mod learn;
 mod lexer;
 mod matching;
+mod words;
 
 use std::fmt;
 use std::str::FromStr;
@@ -71,10 +72,10 @@ impl<'a> Parser<'a> {
     /// # Errors
     /// When the text is not a match, or a field lacks what it presupposes.
     pub fn matches(self, text: &str) -> Result<Match> {
-        let text = Text::new(text);
-        let mut conditions = matching::Conditions::default();
-        for item in text.items() {
-            conditions.add(self, item?)?;
+        let mut conditions = matching::Conditions::new(self);
+        for item in Text::new(text).items() {
+            let item = item?;
+            conditions.add(&item, words::word(item.key.str()))?;
         }
         conditions.finish()
     }
@@ -92,7 +93,8 @@ impl<'a> Parser<'a> {
     /// # Errors
     /// When the text is not one.
     pub fn flow(self, line: &str) -> Result<Flow> {
-        let spec = self.flow_spec(line)?;
+        let mut spec = FlowSpec::default();
+        flow::read(self, Text::new(line), &mut spec)?;
         if !spec.has_actions {
             return Err(Text::new(line).end().error("actions="));
         }
@@ -104,7 +106,9 @@ impl<'a> Parser<'a> {
     /// # Errors
     /// When the text is not one.
     pub fn flow_spec(self, line: &str) -> Result<FlowSpec> {
-        flow::read(self, Text::new(line))
+        let mut spec = FlowSpec::default();
+        flow::read(self, Text::new(line), &mut spec)?;
+        Ok(spec)
     }
 
     /// Reads a group.
