@@ -38,6 +38,8 @@ pub struct Config {
     pub encap_df: Option<Str>,
     /// Whether tunnels are bound to our address (`ovn-set-local-ip`).
     pub set_local_ip: bool,
+    /// Whether all of the Southbound is read, and not what concerns this chassis (`ovn-monitor-all`).
+    pub monitor_all: bool,
     /// Bridges by physical network (`ovn-bridge-mappings`).
     pub bridge_mappings: BTreeMap<Str, Str>,
     /// `ovn-transport-zones`.
@@ -97,6 +99,7 @@ impl Config {
             encap_tos: get("ovn-encap-tos").filter(|tos| tos != "none"),
             encap_df: get("ovn-encap-df_default"),
             set_local_ip: is_true("ovn-set-local-ip"),
+            monitor_all: is_true("ovn-monitor-all"),
             bridge_mappings: mappings(get("ovn-bridge-mappings")),
             transport_zones: words(get("ovn-transport-zones")),
             published: published(row, get),

@@ -21,12 +21,13 @@ use physical::{Changes, Fact, Physical, Settings, Zone};
 
 use crate::binding::Recent;
 use crate::config::Config;
+use crate::interest::{self, Asked, Found, Interest};
 use crate::learned::Learned;
 use crate::local::{Local, Now};
 use crate::nbcfg::Progress;
 use crate::view::{Southbound, Vswitch};
 use crate::zones::Zones;
-use crate::{chassis, zones};
+use crate::{binding, chassis, zones};
 
 use facts::Told;
 use report::Reports;
@@ -40,6 +41,8 @@ pub enum Event {
     Disconnected(Database),
     /// Rows of a database changed.
     Changes(Database, Vec<RowChange>),
+    /// The rows of the Southbound that were asked for are there.
+    RowsCame,
     /// A transaction ended; an error says why it had no effect.
     Done(Database, Result<(), String>),
     /// The switch is there; the Geneve option is mapped to this tunnel metadata field.
@@ -67,6 +70,9 @@ pub enum Database {
 pub enum Command {
     /// Connect to the Southbound at these remotes (commas between).
     Southbound(Str),
+    /// Ask the Southbound for these rows of these tables. [`Event::RowsCame`] must follow, if there was a
+    /// [`Command::Southbound`] before; else the connection begins with them.
+    Rows(Interest),
     /// Talk to the bridge of that name.
     Bridge(Str),
     /// Run a transaction; [`Event::Done`] must follow.
@@ -147,6 +153,9 @@ pub struct Core {
     tunnel_metadata: Option<u8>,
     physical: Physical,
     told: Told,
+    asked: Asked,
+    /// Whether there was a [`Command::Southbound`].
+    is_connecting: bool,
     zones: Zones,
     progress: Progress,
     recent: Recent,
@@ -178,6 +187,8 @@ impl Core {
             tunnel_metadata: None,
             physical: Physical::new(),
             told: Told::default(),
+            asked: Asked::default(),
+            is_connecting: false,
             zones: Zones::default(),
             progress: Progress::default(),
             recent: Recent::default(),
@@ -208,6 +219,10 @@ impl Core {
             }
             Event::Changes(Database::Vswitch, changes) => self.vswitch_changed(&changes),
             Event::Changes(Database::Southbound, changes) => self.southbound_changed(&changes),
+            Event::RowsCame => {
+                self.asked.met();
+                self.dirty.flows = true;
+            }
             Event::Done(database, result) => self.done(database, result, now),
             Event::SwitchReady { tunnel_metadata } => {
                 self.tunnel_metadata = Some(tunnel_metadata);
@@ -289,7 +304,14 @@ impl Core {
             self.configure();
             if let Some(config) = self.config.clone() {
                 self.mark();
-                self.flows(&config);
+                let news = self.dirty.flows;
+                let concluded = self.conclude(&config);
+                if news {
+                    self.ask_for_rows(&config);
+                }
+                if concluded {
+                    self.hand_over(&config);
+                }
                 self.plan_vswitch(&config, now, stamp);
                 self.plan_southbound(&config, now, stamp);
             }
@@ -327,6 +349,10 @@ impl Core {
             field(&config, remote),
             field(&config, remote) != field(&self.config, remote),
         ) {
+            if let Some(config) = &config {
+                self.ask_for_rows(config);
+            }
+            self.is_connecting = true;
             self.commands.push(Command::Southbound(new));
         }
         if let (Some(new), true) = (
@@ -345,8 +371,25 @@ impl Core {
         self.dirty = ALL_DIRTY;
     }
 
-    /// Brings `physical` up to date and hands the difference to the switch.
-    fn flows(&mut self, config: &Config) {
+    /// Asks for the rows that are needed and were not asked for.
+    fn ask_for_rows(&mut self, config: &Config) {
+        let interfaces = binding::vifs(&self.ovs, &config.bridge);
+        let found = Found {
+            interfaces: &interfaces.into_keys().collect(),
+            datapaths: &self.physical.local_datapaths().collect(),
+        };
+        let interest = interest::interest(config, &self.sb, found);
+        if let Some(news) = self.asked.ask(interest) {
+            self.commands.push(Command::Rows(news));
+        }
+        if !self.is_connecting {
+            // The connection will begin with them.
+            self.asked.met();
+        }
+    }
+
+    /// Brings `physical` up to date; says whether it was.
+    fn conclude(&mut self, config: &Config) -> bool {
         // Before the first complete view, what is missing would look like what is gone; and while the
         // Southbound does not know us yet, everything would.
         let known = self.step > 0 || self.sb.chassis_named(&config.chassis).is_some();
@@ -354,7 +397,7 @@ impl Core {
         let (true, true, Some(tunnel_metadata)) =
             (complete, self.dirty.flows, self.tunnel_metadata)
         else {
-            return;
+            return false;
         };
         self.dirty.flows = false;
         let settings = Settings {
@@ -367,13 +410,27 @@ impl Core {
         if self.assign_zones(config) {
             self.physical.run();
         }
+        true
+    }
+
+    /// Hands what differs to the switch.
+    fn hand_over(&mut self, config: &Config) {
+        // While rows are missing, flows would be too: the switch keeps the ones that it has from before.
+        if self.step == 0 && self.asked.waits() {
+            return;
+        }
         self.step += 1;
-        let bound: Vec<Uuid> = match self.sb.chassis_named(&config.chassis) {
+        let bound: BTreeSet<Uuid> = match self.sb.chassis_named(&config.chassis) {
             Some((here, _)) => self.sb.ports_on(&here).map(|(uuid, _)| uuid).collect(),
-            None => Vec::new(),
+            None => BTreeSet::new(),
         };
-        let nb_cfg = self.sb.global.first().map(|(_, row)| row.nb_cfg);
-        self.progress.handed(self.step, nb_cfg, bound);
+        if self.asked.waits() {
+            // Neither what is new nor the configuration is whole yet.
+            self.progress.keep(&bound);
+        } else {
+            let nb_cfg = self.sb.global.first().map(|(_, row)| row.nb_cfg);
+            self.progress.handed(self.step, nb_cfg, bound);
+        }
         // Zones and the datapaths that are local may have changed, which the local database shows.
         self.plan_ovs.ports = true;
         let mut changes = self.physical.changes();

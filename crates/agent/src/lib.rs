@@ -7,7 +7,7 @@
 //!
 //! Decisions are pure: each module takes a view of the two databases and says what should be
 //! different ([`chassis`], [`binding`], [`bridge`], [`encaps`], [`patch`], [`zones`], [`nbcfg`],
-//! [`learned`]), or takes a packet and says what to do ([`local`]). [`core`] puts them together, without
+//! [`learned`]), says which rows it needs for that ([`interest`]), or takes a packet and says what to do ([`local`]). [`core`] puts them together, without
 //! sockets: events in, commands out. The shell ([`run`]) is one loop; [`switch`] keeps the OpenFlow
 //! state of the integration bridge.
 //!
@@ -23,6 +23,7 @@ pub mod config;
 mod control;
 pub mod core;
 pub mod encaps;
+pub mod interest;
 pub mod learned;
 pub mod local;
 pub mod nbcfg;

@@ -39,13 +39,18 @@ impl Progress {
             self.configurations.insert(step, nb_cfg);
         }
         let ports: BTreeSet<Uuid> = ports.into_iter().collect();
-        self.ports.retain(|port, _| ports.contains(port));
-        self.ready.retain(|port| ports.contains(port));
+        self.keep(&ports);
         for port in ports {
             if !self.ready.contains(&port) {
                 self.ports.entry(port).or_insert(step);
             }
         }
+    }
+
+    /// No other ports than these are here any more.
+    pub fn keep(&mut self, ports: &BTreeSet<Uuid>) {
+        self.ports.retain(|port, _| ports.contains(port));
+        self.ready.retain(|port| ports.contains(port));
     }
 
     /// The switch has confirmed every step up to this one.

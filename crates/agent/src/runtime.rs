@@ -15,6 +15,7 @@ use transport::{Remote, Tls};
 use crate::args::Args;
 use crate::control::{self, Asked, Question};
 use crate::core::{Command, Core, Database, Event};
+use crate::interest::Interest;
 use crate::switch::{self, Switch};
 use crate::view::Southbound;
 
@@ -53,6 +54,7 @@ async fn serve(args: &Args, daemon: &mut Daemon) -> Result<()> {
         ovs: Client::with_tls(remotes, vswitch_config(), tls.clone()),
         tls,
         sb: None,
+        interest: Interest::new(),
         switch: None,
         replies: mpsc::channel(4),
         questions,
@@ -112,11 +114,16 @@ fn vswitch_config() -> Config {
     config
 }
 
-fn southbound_config(probe_ms: u64) -> Config {
+fn southbound_config(probe_ms: u64, interest: &Interest) -> Config {
     let tables = physical::Fact::TABLES.into_iter().chain(Southbound::TABLES);
     let probe_interval = (probe_ms > 0).then(|| Duration::from_millis(probe_ms));
     let mut config = Config::of_tables(sb::schema().into(), tables);
     config.probe_interval = probe_interval;
+    for monitor in &mut config.tables {
+        if let Some(rows) = interest.get(&*monitor.table) {
+            monitor.rows = rows.clone();
+        }
+    }
     config
 }
 
@@ -128,6 +135,8 @@ struct Agent {
     tls: Tls,
     ovs: Client,
     sb: Option<Client>,
+    /// What a connection to the Southbound begins with.
+    interest: Interest,
     switch: Option<Switch>,
     replies: (mpsc::Sender<Done>, mpsc::Receiver<Done>),
     questions: mpsc::Receiver<Asked>,
@@ -208,6 +217,9 @@ impl Agent {
             Input::Database(database, ClientEvent::Connected) => Event::Connected(database),
             Input::Database(database, ClientEvent::Disconnected) => Event::Disconnected(database),
             Input::Database(database, ClientEvent::Changes(rows)) => Event::Changes(database, rows),
+            Input::Database(Database::Southbound, ClientEvent::ConditionsApplied) => {
+                Event::RowsCame
+            }
             Input::Database(..) | Input::Deadline => return,
             Input::Done((database, result)) => {
                 while let Some(rows) = self.next_now() {
@@ -232,6 +244,7 @@ impl Agent {
     async fn carry_out(&mut self, command: Command) {
         match command {
             Command::Southbound(remote) => self.connect_southbound(&remote).await,
+            Command::Rows(interest) => self.ask_for(interest).await,
             Command::Bridge(name) => {
                 let socket = self.rundir.join(format!("{name}.mgmt"));
                 self.switch = Some(Switch::new(Remote::Unix(socket)));
@@ -260,12 +273,23 @@ impl Agent {
                     let probe = self.core.probe_interval();
                     self.sb = Some(Client::with_tls(
                         remotes,
-                        southbound_config(probe),
+                        southbound_config(probe, &self.interest),
                         self.tls.clone(),
                     ));
                 }
             },
             Err(error) => tracing::error!(target: "main", "ovn-remote {remote}: {error}"),
+        }
+    }
+
+    async fn ask_for(&mut self, interest: Interest) {
+        match &self.sb {
+            Some(client) => {
+                let rows = interest.into_iter();
+                let rows = rows.map(|(table, rows)| (Str::new_static(table), rows));
+                client.handle().set_rows(rows.collect()).await;
+            }
+            None => self.interest.extend(interest),
         }
     }
 

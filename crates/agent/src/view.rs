@@ -145,6 +145,8 @@ pub struct Southbound {
     pub mac_bindings: Rows<sb::MacBinding>,
     /// FDB.
     pub fdb: Rows<sb::Fdb>,
+    /// Logical_DP_Group.
+    datapath_groups: BTreeSet<Uuid>,
     port_named: BTreeMap<Str, Uuid>,
     port_keyed: BTreeMap<(Uuid, i64), Uuid>,
     datapath_keyed: BTreeMap<i64, Uuid>,
@@ -236,8 +238,20 @@ impl Southbound {
                 );
                 Ok(Some(Fact::Fdb(uuid, new)))
             }
+            sb::LogicalDpGroup::NAME => {
+                match change.new {
+                    Some(_) => self.datapath_groups.insert(uuid),
+                    None => self.datapath_groups.remove(&uuid),
+                };
+                Fact::from_change(change)
+            }
             _ => Fact::from_change(change),
         }
+    }
+
+    /// The groups of datapaths that are known.
+    pub fn datapath_groups(&self) -> impl Iterator<Item = Uuid> {
+        self.datapath_groups.iter().copied()
     }
 
     /// Reads a row into its table; an unreadable one is taken out of it, indexes included.

@@ -468,6 +468,7 @@ fn lessons_of_unknown_ports_are_dropped_and_others_are_bounded() {
     world.handle(lesson(Opcode::PutArp, 1));
     world.settle();
     world.southbound(&switch());
+    world.plug("a");
     world.handle(Event::Disconnected(Database::Southbound));
     for ip in 0..2000 {
         world.handle(lesson(Opcode::PutArp, 1000 + ip));

@@ -69,6 +69,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    without_large_pages();
     let args = daemon::args::normalise(std::env::args_os());
     match run(args) {
         Ok(code) => code,
@@ -77,6 +78,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The allocator asks for large pages. Of many small values, most of such a page is empty: without them a server takes
+/// half the memory, and an agent begins sooner, since nobody has to clear what nobody needs.
+fn without_large_pages() {
+    // Where that is forbidden, the program takes more memory and is otherwise the same.
+    let _ = nix::sys::prctl::set_thp_disable(true);
 }
 
 fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {

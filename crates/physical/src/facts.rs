@@ -98,6 +98,10 @@ pub enum Fact {
     PortGroup(Uuid, Option<Arc<sb::PortGroup>>),
     /// A chassis.
     Chassis(Uuid, Option<Arc<sb::Chassis>>),
+    /// Chassis of which one is active at a time.
+    HaGroup(Uuid, Option<Arc<sb::HaChassisGroup>>),
+    /// A chassis in such a group.
+    HaChassis(Uuid, Option<Arc<sb::HaChassis>>),
     /// A tunnel end of a chassis.
     Encap(Uuid, Option<Arc<sb::Encap>>),
     /// A learned neighbour.
@@ -133,6 +137,8 @@ impl Fact {
             sb::AddressSet::NAME => Self::AddressSet(uuid, row(change)?),
             sb::PortGroup::NAME => Self::PortGroup(uuid, row(change)?),
             sb::Chassis::NAME => Self::Chassis(uuid, row(change)?),
+            sb::HaChassisGroup::NAME => Self::HaGroup(uuid, row(change)?),
+            sb::HaChassis::NAME => Self::HaChassis(uuid, row(change)?),
             sb::Encap::NAME => Self::Encap(uuid, row(change)?),
             sb::MacBinding::NAME => Self::MacBinding(uuid, row(change)?),
             sb::StaticMacBinding::NAME => Self::StaticMacBinding(uuid, row(change)?),
@@ -153,6 +159,8 @@ impl Fact {
             sb::AddressSet::NAME => Self::AddressSet(uuid, None),
             sb::PortGroup::NAME => Self::PortGroup(uuid, None),
             sb::Chassis::NAME => Self::Chassis(uuid, None),
+            sb::HaChassisGroup::NAME => Self::HaGroup(uuid, None),
+            sb::HaChassis::NAME => Self::HaChassis(uuid, None),
             sb::Encap::NAME => Self::Encap(uuid, None),
             sb::MacBinding::NAME => Self::MacBinding(uuid, None),
             sb::StaticMacBinding::NAME => Self::StaticMacBinding(uuid, None),
@@ -163,7 +171,7 @@ impl Fact {
     }
 
     /// The tables of the Southbound that matter here, for a monitor.
-    pub const TABLES: [&'static str; 13] = [
+    pub const TABLES: [&'static str; 15] = [
         sb::LogicalFlow::NAME,
         sb::LogicalDpGroup::NAME,
         sb::DatapathBinding::NAME,
@@ -172,6 +180,8 @@ impl Fact {
         sb::AddressSet::NAME,
         sb::PortGroup::NAME,
         sb::Chassis::NAME,
+        sb::HaChassisGroup::NAME,
+        sb::HaChassis::NAME,
         sb::Encap::NAME,
         sb::MacBinding::NAME,
         sb::StaticMacBinding::NAME,

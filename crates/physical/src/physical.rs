@@ -91,6 +91,8 @@ impl Physical {
             Fact::AddressSet(key, value) => engine.set(inputs.address_set, key, value),
             Fact::PortGroup(key, value) => engine.set(inputs.port_group, key, value),
             Fact::Chassis(key, value) => engine.set(inputs.chassis, key, value),
+            Fact::HaGroup(key, value) => engine.set(inputs.ha_group, key, value),
+            Fact::HaChassis(key, value) => engine.set(inputs.ha_chassis, key, value),
             Fact::Encap(key, value) => engine.set(inputs.encap, key, value),
             Fact::MacBinding(key, value) => engine.set(inputs.mac_binding, key, value),
             Fact::StaticMacBinding(key, value) => engine.set(inputs.static_mac_binding, key, value),
@@ -182,8 +184,8 @@ impl Physical {
         all!(
             interface Interface, patch Patch, tunnel Tunnel, zone Zone, logical_flow LogicalFlow,
             datapath_group DatapathGroup, datapath Datapath, port Port, multicast Multicast,
-            address_set AddressSet, port_group PortGroup, chassis Chassis, encap Encap,
-            mac_binding MacBinding, static_mac_binding StaticMacBinding, fdb Fdb, template Template,
+            address_set AddressSet, port_group PortGroup, chassis Chassis, ha_group HaGroup, ha_chassis HaChassis,
+            encap Encap, mac_binding MacBinding, static_mac_binding StaticMacBinding, fdb Fdb, template Template,
         );
         facts
     }

@@ -9,7 +9,7 @@ use crate::world::World;
 /// The relations that the search follows.
 #[derive(Clone, Copy)]
 pub(crate) struct Reach {
-    /// By patch port: its datapath and that of its peer.
+    /// By patch port that packets pass here: its datapath and that of its peer.
     pub(crate) edges: Rule<Uuid, (Uuid, Uuid)>,
     /// By port that is here: its datapath.
     pub(crate) roots: Rule<Uuid, Uuid>,
@@ -22,7 +22,7 @@ impl Reach {
             edges: build.filter("edge", ports, move |cx, port| {
                 let row = cx.get(ports, port)?;
                 let (_, peer) = peer(cx, world, row)?;
-                Some((row.datapath.uuid(), peer.datapath.uuid()))
+                passes(cx, world, row).then_some((row.datapath.uuid(), peer.datapath.uuid()))
             }),
             roots: build.filter("root", ports, move |cx, port| {
                 let row = cx.get(ports, port)?;
@@ -51,6 +51,39 @@ pub(crate) fn peer<'a>(
     let peer = cx.get(world.inputs.port, &identity.port)?;
     let paired = peer.type_ == row.type_ && peer.options.get("peer") == Some(&row.logical_port);
     paired.then_some((identity.port, &**peer))
+}
+
+/// Whether packets that leave a datapath by this patch port do so here: not by the port of a router that sends all of
+/// them to its gateway, unless this chassis may be that.
+fn passes(cx: &Context<'_>, world: World, row: &sb::PortBinding) -> bool {
+    let Some(redirect) = row.options.get("chassis-redirect-port") else {
+        return true;
+    };
+    let Some(identity) = cx.get(world.port_named, redirect) else {
+        return false;
+    };
+    let Some(redirect) = cx.get(world.inputs.port, &identity.port) else {
+        return false;
+    };
+    redirect
+        .options
+        .get("always-redirect")
+        .is_none_or(|always| always != "true")
+        || claimed(cx, world, redirect)
+        || may_be_gateway(cx, world, redirect)
+}
+
+fn may_be_gateway(cx: &Context<'_>, world: World, redirect: &sb::PortBinding) -> bool {
+    let group = redirect
+        .ha_chassis_group
+        .and_then(|group| cx.get(world.inputs.ha_group, &group.uuid()));
+    let (Some(group), Some(here)) = (group, cx.get(world.here, &())) else {
+        return false;
+    };
+    group.ha_chassis.iter().any(|member| {
+        let member = cx.get(world.inputs.ha_chassis, &member.uuid());
+        member.is_some_and(|member| member.chassis.is_some_and(|c| c.uuid() == here.chassis))
+    })
 }
 
 /// Whether the port makes its datapath local.

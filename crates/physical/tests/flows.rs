@@ -73,6 +73,82 @@ fn a_router_joins_two_switches() {
 }
 
 #[test]
+fn what_a_gateway_elsewhere_serves_is_not_held_here() {
+    let net = |member: &str, always: &str| {
+        let (group, options) = (uuid("group"), [("always-redirect", always)]);
+        Net::new()
+            .datapath("sw0", 1, true)
+            .datapath("sw1", 2, true)
+            .datapath("lr", 3, false)
+            .local("sw0", "vm", 1, 7)
+            .joined("sw0", "lr", 2)
+            .joined("sw1", "lr", 3)
+            .port_with("lr", "lr-sw1", 3, |row| {
+                row.type_ = "patch".into();
+                let pairs = [("peer", "sw1-lr"), ("chassis-redirect-port", "cr-lr-sw1")];
+                row.options = support::map(&pairs);
+            })
+            .port_with("lr", "cr-lr-sw1", 4, |row| {
+                row.type_ = "chassisredirect".into();
+                row.options = support::map(&options);
+                row.ha_chassis_group = Some(model::Strong::new(group));
+            })
+            .gateway("group", member)
+    };
+    let local = |net: Net| {
+        let mut local: Vec<_> = computed(net.facts).local_datapaths().collect();
+        local.sort_unstable();
+        local
+    };
+    let sorted = |names: &[&str]| {
+        let mut uuids: Vec<_> = names.iter().map(|name| uuid(name)).collect();
+        uuids.sort_unstable();
+        uuids
+    };
+    assert_eq!(local(net("there", "true")), sorted(&["sw0", "lr"]));
+    let all = sorted(&["sw0", "sw1", "lr"]);
+    assert_eq!(local(net("here", "true")), all, "it may be the gateway");
+    assert_eq!(local(net("there", "false")), all, "not all goes there");
+    // From behind the gateway all of it is reached.
+    let behind = net("there", "true").local("sw1", "other", 9, 8);
+    assert_eq!(local(behind), all);
+}
+
+#[test]
+fn a_flow_for_a_port_elsewhere_is_not_read() {
+    let flow = |port: &str| {
+        let text = "this is no expression -> next;";
+        match support::flow_fact("sw", "in:0", 50, text) {
+            Fact::LogicalFlow(flow, Some(row)) => {
+                let tags = support::map(&[("in_out_port", port)]);
+                let row = model::sb::LogicalFlow {
+                    tags,
+                    ..(*row).clone()
+                };
+                Fact::LogicalFlow(flow, Some(std::sync::Arc::new(row)))
+            }
+            other => other,
+        }
+    };
+    let net = |port| {
+        let net = Net::new()
+            .datapath("sw", 1, true)
+            .local("sw", "vm", 1, 7)
+            .remote("sw", "far", 2, "there")
+            .fact(flow(port));
+        computed(net.facts)
+    };
+    assert_eq!(net("far").diagnostics(), []);
+    assert_eq!(net("nowhere").diagnostics(), []);
+    assert_eq!(net("vm").diagnostics().len(), 1);
+    // It is read when the port comes.
+    let mut physical = net("far");
+    physical.apply(Fact::Interface("far".into(), Some(openflow::Port(9))));
+    physical.run();
+    assert_eq!(physical.diagnostics().len(), 1);
+}
+
+#[test]
 fn a_multicast_group_has_one_copy_a_chassis() {
     let net = Net::new()
         .datapath("sw", 1, true)

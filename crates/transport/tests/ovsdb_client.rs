@@ -231,15 +231,21 @@ async fn conditions_change_while_connected() {
 
     client
         .handle()
-        .set_rows("Switch", Rows::one_of("name", ["y"]))
+        .set_rows(vec![("Switch".into(), Rows::one_of("name", ["y"]))])
         .await;
     let swapped = changes(&mut client).await;
     assert_eq!(swapped.len(), 2, "one goes, one comes: {swapped:?}");
     assert_eq!(next(&mut client).await, Event::ConditionsApplied);
-    client.handle().set_rows("Switch", Rows::None).await;
+    client
+        .handle()
+        .set_rows(vec![("Switch".into(), Rows::None)])
+        .await;
     assert!(changes(&mut client).await[0].new.is_none());
     assert_eq!(next(&mut client).await, Event::ConditionsApplied);
-    client.handle().set_rows("Switch", Rows::All).await;
+    client
+        .handle()
+        .set_rows(vec![("Switch".into(), Rows::All)])
+        .await;
     assert_eq!(changes(&mut client).await.len(), 2);
 }
 

@@ -3,11 +3,14 @@
 
 #![allow(unreachable_pub, clippy::unwrap_used)] // A module of a test, whose helpers may panic.
 
+mod server;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use agent::core::{Command, Core, Database, Event};
+use agent::interest::Interest;
 use agent::ops;
 use model::vswitch::{Bridge, Interface, OpenVswitch, Port};
 use model::{Map, Str, Strong, Table, Uuid, Weak, sb};
@@ -113,6 +116,14 @@ pub struct World {
     pub bridges: Vec<Str>,
     /// Whether the switch confirms what it gets.
     pub confirms: bool,
+    /// What the Southbound shows.
+    pub shown: server::Shown,
+    /// Whether the Southbound shows at once what it is asked for.
+    pub serves: bool,
+    /// What it was asked for and has not served.
+    pub wanted: Vec<Interest>,
+    /// Whether the agent was shown the Southbound.
+    is_connected: bool,
     /// How many transactions the Southbound refuses before it takes one.
     pub refuses: usize,
     pub transactions: usize,
@@ -163,6 +174,10 @@ impl World {
             sent: Vec::new(),
             bridges: Vec::new(),
             confirms: true,
+            shown: server::Shown::default(),
+            serves: true,
+            wanted: Vec::new(),
+            is_connected: false,
             refuses: 0,
             transactions: 0,
             flow_changes: 0,
@@ -176,17 +191,19 @@ impl World {
     pub fn start(&mut self) {
         for database in [Database::Vswitch, Database::Southbound] {
             self.connect(database);
+            self.settle();
         }
-        self.settle();
     }
 
     /// Shows a database from the beginning, to an agent that knows nothing of it.
     pub fn connect(&mut self, database: Database) {
-        let engine = match database {
-            Database::Vswitch => &self.db.ovs,
-            Database::Southbound => &self.db.sb,
+        let rows = match database {
+            Database::Vswitch => self.db.ovs.contents().collect(),
+            Database::Southbound => {
+                self.is_connected = true;
+                self.shown.update(&self.db.sb)
+            }
         };
-        let rows: Vec<RowChange> = engine.contents().collect();
         self.handle(Event::Changes(database, rows));
         self.handle(Event::Connected(database));
     }
@@ -221,6 +238,9 @@ impl World {
     fn obey(&mut self, command: Command) {
         match command {
             Command::Southbound(_) => {}
+            Command::Rows(interest) if !self.is_connected => self.shown.ask(interest),
+            Command::Rows(interest) if self.serves => self.serve(interest),
+            Command::Rows(interest) => self.wanted.push(interest),
             Command::Bridge(name) => {
                 self.bridges.push(name);
                 self.flows.clear();
@@ -276,11 +296,29 @@ impl World {
     /// Runs a transaction of somebody, shows it to the agent, and plays `ovs-vswitchd`.
     pub fn commit(&mut self, database: Database, operations: &[Operation]) -> Result<(), String> {
         let changes = self.db.execute(database, operations)?;
-        self.handle(Event::Changes(database, changes));
-        if database == Database::Vswitch {
-            self.give_numbers();
+        match database {
+            Database::Southbound => self.show(),
+            Database::Vswitch => {
+                self.handle(Event::Changes(database, changes));
+                self.give_numbers();
+            }
         }
         Ok(())
+    }
+
+    /// Shows the agent how what it asked for has changed.
+    fn show(&mut self) {
+        let changes = self.shown.update(&self.db.sb);
+        if !changes.is_empty() {
+            self.handle(Event::Changes(Database::Southbound, changes));
+        }
+    }
+
+    /// Shows the agent the rows that it asked for.
+    pub fn serve(&mut self, interest: Interest) {
+        self.shown.ask(interest);
+        self.show();
+        self.handle(Event::RowsCame);
     }
 
     fn give_numbers(&mut self) {

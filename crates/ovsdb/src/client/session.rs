@@ -319,21 +319,20 @@ impl Session {
         Ok(self.send(Pending::Forward, text))
     }
 
-    /// Changes which rows of a table are wanted. [`Event::ConditionsApplied`] follows when all changes
-    /// are in force. A table that is not monitored is left alone.
-    pub fn set_rows(&mut self, table: &str, rows: Rows) {
-        let at = self
-            .config
-            .tables
-            .iter()
-            .position(|monitor| monitor.table == table);
-        let Some(at) = at.filter(|at| self.config.tables[*at].rows != rows) else {
-            return;
-        };
-        self.config.tables[at].rows = rows;
-        self.conditions.unannounced = true;
-        if !self.conditions.unsent.contains(&at) {
-            self.conditions.unsent.push(at);
+    /// Changes which rows of these tables are wanted, all at once. [`Event::ConditionsApplied`] follows when all
+    /// changes are in force; if nothing changes, nothing follows. A table that is not monitored is left alone.
+    pub fn set_rows(&mut self, wanted: impl IntoIterator<Item = (Str, Rows)>) {
+        for (table, rows) in wanted {
+            let mut tables = self.config.tables.iter();
+            let at = tables.position(|monitor| monitor.table == table);
+            let Some(at) = at.filter(|at| self.config.tables[*at].rows != rows) else {
+                continue;
+            };
+            self.config.tables[at].rows = rows;
+            self.conditions.unannounced = true;
+            if !self.conditions.unsent.contains(&at) {
+                self.conditions.unsent.push(at);
+            }
         }
         self.send_conditions();
     }

@@ -267,7 +267,7 @@ proptest! {
         let set = |pair: &mut Pair, rows: &mut [Rows; 2], changes: Vec<(bool, Rows)>| {
             for (of_u, wanted) in changes {
                 let table = if of_u { "U" } else { "T" };
-                pair.session.set_rows(table, wanted.clone());
+                pair.session.set_rows([(table.into(), wanted.clone())]);
                 rows[usize::from(of_u)] = wanted;
             }
         };
@@ -328,7 +328,7 @@ fn a_reconnection_asks_only_for_what_was_missed() {
     assert!(matches!(&pair.events[..], [Event::Changes(c), Event::Connected] if c.len() == 1));
     // Conditions that were set meanwhile are in force with the first view.
     pair.disconnect();
-    pair.session.set_rows("T", Rows::None);
+    pair.session.set_rows([("T".into(), Rows::None)]);
     pair.events.clear();
     pair.connect();
     let expected = [Event::Connected, Event::ConditionsApplied];
@@ -459,7 +459,7 @@ fn a_server_of_the_rfc_alone() {
     assert!(script.session.replica().is_empty());
     // Every row comes anyway, so a condition is in force at once.
     script.events();
-    script.session.set_rows("U", Rows::None);
+    script.session.set_rows([("U".into(), Rows::None)]);
     assert_eq!(script.events(), [Event::ConditionsApplied]);
 }
 

@@ -56,6 +56,13 @@ impl Surroundings {
     }
 }
 
+impl Surroundings {
+    /// Whether packets of this chassis can enter or leave a datapath by the port of this name.
+    pub(super) fn is_present(&self, cx: &Context<'_>, port: &Str) -> bool {
+        cx.get(self.present, port).is_some()
+    }
+}
+
 fn is_present(cx: &Context<'_>, world: World, port: Uuid, row: &sb::PortBinding) -> bool {
     match &*row.type_ {
         "" | "localport" | "localnet" | "l2gateway" => cx.get(world.attachment, &port).is_some(),
@@ -104,7 +111,7 @@ impl<'a, 'c> Environment<'a, 'c> {
                 .and_then(|term| u32::try_from(term.value).ok());
             let name = key.and_then(|key| self.named.borrow().get(&key).cloned());
             // A key that no name was resolved to is that of a multicast group.
-            name.is_none_or(|name| self.cx.get(self.surroundings.present, &name).is_some())
+            name.is_none_or(|name| self.surroundings.is_present(self.cx, &name))
         };
         let mut pruned = NormalForm::clone(&form);
         pruned.conjuncts.retain(keep);

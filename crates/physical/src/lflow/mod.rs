@@ -124,7 +124,8 @@ type Instance = (Uuid, Uuid);
 impl LogicalFlows {
     pub(crate) fn new(build: &mut Builder, world: World) -> Self {
         let flows = world.inputs.logical_flow;
-        let targets = targets(build, world);
+        let surroundings = Surroundings::new(build, world);
+        let targets = targets(build, world, surroundings);
         let wanted = build.filter("wanted flow", targets, move |cx, flow| {
             cx.get(targets, flow)
                 .filter(|targets| !targets.is_empty())
@@ -149,7 +150,6 @@ impl LogicalFlows {
                 .map(|datapath| ((*flow, *datapath), ()))
                 .collect::<Vec<_>>()
         });
-        let surroundings = Surroundings::new(build, world);
 
         // Only for flows whose actions are not shared.
         let encoded = build.filter("encoded actions", instances, move |cx, (flow, datapath)| {
@@ -236,8 +236,12 @@ fn parsed_ok<'a>(
     cx.get(parsed, flow)?.as_deref().ok()
 }
 
-/// The local datapaths of each flow.
-fn targets(build: &mut Builder, world: World) -> Rule<Uuid, Arc<[Uuid]>> {
+/// The local datapaths of each flow that some packet of this chassis can meet.
+fn targets(
+    build: &mut Builder,
+    world: World,
+    surroundings: Surroundings,
+) -> Rule<Uuid, Arc<[Uuid]>> {
     let inputs = world.inputs;
     let of_group = build.filter(
         "local datapaths of a group",
@@ -260,6 +264,12 @@ fn targets(build: &mut Builder, world: World) -> Rule<Uuid, Arc<[Uuid]>> {
         inputs.logical_flow,
         move |cx, flow| {
             let row = cx.get(inputs.logical_flow, flow)?;
+            // Who wrote the flow says that it is for packets that enter or leave by this port.
+            if let Some(port) = row.tags.get("in_out_port")
+                && !surroundings.is_present(cx, port)
+            {
+                return None;
+            }
             if let Some(group) = row.logical_dp_group {
                 return cx.get(of_group, &group.uuid()).cloned();
             }

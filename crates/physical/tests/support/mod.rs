@@ -114,6 +114,8 @@ pub fn taken_back(fact: &Fact) -> Fact {
         Fact::AddressSet(key, _) => Fact::AddressSet(key, None),
         Fact::PortGroup(key, _) => Fact::PortGroup(key, None),
         Fact::Chassis(key, _) => Fact::Chassis(key, None),
+        Fact::HaGroup(key, _) => Fact::HaGroup(key, None),
+        Fact::HaChassis(key, _) => Fact::HaChassis(key, None),
         Fact::Encap(key, _) => Fact::Encap(key, None),
         Fact::MacBinding(key, _) => Fact::MacBinding(key, None),
         Fact::StaticMacBinding(key, _) => Fact::StaticMacBinding(key, None),
@@ -158,7 +160,7 @@ pub fn uuid(name: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes())
 }
 
-fn map(pairs: &[(&str, &str)]) -> Map<Str, Str> {
+pub fn map(pairs: &[(&str, &str)]) -> Map<Str, Str> {
     pairs
         .iter()
         .map(|(key, value)| (Str::from(*key), Str::from(*value)))
@@ -255,6 +257,22 @@ impl Net {
         self.facts
             .push(Fact::Multicast(uuid(name), Some(Arc::new(row))));
         self
+    }
+
+    /// A group of chassis with this one member.
+    pub fn gateway(self, group: &str, chassis: &str) -> Self {
+        let member = uuid(&format!("{group} {chassis}"));
+        let row = sb::HaChassis {
+            chassis: Some(Weak::new(uuid(chassis))),
+            ..empty()
+        };
+        let of_group = sb::HaChassisGroup {
+            name: group.into(),
+            ha_chassis: [Strong::new(member)].into_iter().collect(),
+            ..empty()
+        };
+        self.fact(Fact::HaChassis(member, Some(Arc::new(row))))
+            .fact(Fact::HaGroup(uuid(group), Some(Arc::new(of_group))))
     }
 
     pub fn zone(mut self, zone: Zone, number: u16) -> Self {

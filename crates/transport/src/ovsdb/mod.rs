@@ -81,7 +81,7 @@ enum Request {
     Transact(Vec<Operation>, oneshot::Sender<TransactResult>),
     Commit(Build, oneshot::Sender<TransactResult>),
     Forward(u64, Arc<str>),
-    Rows(Str, Rows),
+    Rows(Vec<(Str, Rows)>),
     Remotes(Vec<Remote>),
     Lock(Option<Str>),
 }
@@ -218,10 +218,11 @@ impl Handle {
         receiver.await.unwrap_or(Err(TransactError::Lost))
     }
 
-    /// Changes which rows of a table are wanted; [`Event::ConditionsApplied`] follows.
-    pub async fn set_rows(&self, table: &str, rows: Rows) {
+    /// Changes which rows of these tables are wanted, all at once; [`Event::ConditionsApplied`] follows if that is
+    /// a change.
+    pub async fn set_rows(&self, rows: Vec<(Str, Rows)>) {
         // A client that is gone wants no rows.
-        let _ = self.requests.send(Request::Rows(table.into(), rows)).await;
+        let _ = self.requests.send(Request::Rows(rows)).await;
     }
 
     /// Changes the addresses. The connection ends if its address is not among them.

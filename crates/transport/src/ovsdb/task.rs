@@ -268,8 +268,8 @@ impl Task {
                 self.queue.push_back(answer);
                 false
             }
-            Request::Rows(table, rows) => {
-                self.session.set_rows(&table, rows);
+            Request::Rows(rows) => {
+                self.session.set_rows(rows);
                 false
             }
             Request::Remotes(remotes) => self.set_remotes(remotes),
@@ -362,7 +362,7 @@ impl Task {
                 Ok(id) => drop(self.waiting.insert(id, Waiting::Forward(number))),
                 Err(error) => self.queue.push_back(Happening::Answer(number, Err(error))),
             },
-            Request::Rows(table, rows) => self.session.set_rows(&table, rows),
+            Request::Rows(rows) => self.session.set_rows(rows),
             Request::Remotes(remotes) => drop(self.set_remotes(remotes)),
             Request::Lock(name) => self.session.set_lock(name),
         }
