@@ -7,9 +7,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use agent::switch::{Event, Switch as Keeper};
-use openflow::message::multipart::FlowQuery;
-use openflow::message::{FlowMod, MultipartRequest};
-use openflow::session::Reply;
+use openflow::message::FlowMod;
 use openflow::{Action, Bucket, Field, Flow, FlowKey, Group, GroupKind, Match, Message};
 use physical::{Body, Changes, FlowChange, GroupChange};
 use switch::Switch;
@@ -74,14 +72,8 @@ async fn installed(keeper: &mut Keeper, mark: u64) {
 
 /// The priorities of the flows of table 0.
 fn held(switch: &Switch) -> BTreeSet<u16> {
-    let ask = Message::MultipartRequest(MultipartRequest::Flows(FlowQuery::default()));
-    let Ok(Reply::Flows(flows)) = switch.connect().ask(&ask) else {
-        panic!("flows")
-    };
-    flows
-        .into_iter()
-        .map(|desc| desc.flow.key.priority)
-        .collect()
+    let flows = switch.connect().told();
+    flows.iter().map(|flow| flow.priority()).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,16 +196,10 @@ async fn ten_thousand_flows_are_one_bundle_and_a_restart_changes_none() {
     }
     // Every flow is older than the second keeper, which therefore wrote none.
     let age = since.elapsed();
-    let ask = Message::MultipartRequest(MultipartRequest::Flows(FlowQuery::default()));
-    let Ok(Reply::Flows(flows)) = switch.connect().ask(&ask) else {
-        panic!("flows")
-    };
-    for desc in flows {
-        let (seconds, nanoseconds) = desc.counters.duration.expect("the switch tells it");
-        assert!(
-            Duration::new(seconds.into(), nanoseconds) >= age,
-            "{}",
-            desc.flow
-        );
+    for flow in switch.connect().told().iter() {
+        let duration = flow.counters().duration;
+        let (seconds, nanoseconds) = duration.expect("the switch tells it");
+        let lives = Duration::new(seconds.into(), nanoseconds);
+        assert!(lives >= age, "{flow}");
     }
 }

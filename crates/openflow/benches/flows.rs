@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::hint::black_box;
 use std::time::Instant;
 
-use openflow::message::multipart::{FlowCounters, FlowDesc, Part};
+use openflow::message::multipart::{FlowCounters, FlowDesc, FlowList, Part};
 use openflow::message::{FlowMod, MultipartReply};
 use openflow::sync::State;
 use openflow::{Flow, Message};
@@ -97,10 +97,22 @@ impl World {
     }
 }
 
+/// Calls `take` with the flows of each answer.
+fn each_list(world: &World, mut take: impl FnMut(FlowList)) {
+    for answer in &world.answers {
+        let Ok((_, Message::MultipartReply(reply))) = Message::decode(answer) else {
+            continue;
+        };
+        if let Part::Flows(list) = reply.part {
+            take(list);
+        }
+    }
+}
+
 /// A step's name, and what it does with every flow once.
 type Step = (&'static str, fn(&World));
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 7] = [
     ("read", |world| {
         for line in &world.lines {
             black_box(line.parse::<Flow>().is_ok());
@@ -127,6 +139,21 @@ const STEPS: [Step; 5] = [
     ("compare", |world| {
         let actual = State::new(world.flows.iter().cloned(), []);
         black_box(world.state.diff(&actual).len());
+    }),
+    ("decode-dump-compare", |world| {
+        let mut told = FlowList::default();
+        each_list(world, |list| told.append(list));
+        black_box(world.state.diff_told(&told).len());
+    }),
+    ("decode-dump-print", |world| {
+        let mut line = String::new();
+        each_list(world, |list| {
+            for flow in list.iter() {
+                line.clear();
+                let _ = write!(line, "{flow}");
+                black_box(&line);
+            }
+        });
     }),
 ];
 

@@ -7,6 +7,7 @@ use hashbrown::hash_table::{Entry, HashTable, IntoIter, Iter};
 use rustc_hash::FxBuildHasher;
 
 use crate::flow::{Flow, FlowKey};
+use crate::message::multipart::FlowView;
 
 /// A set of flows, each key once. A flow stands beside the hash of its key, which is made once.
 #[derive(Clone, Default)]
@@ -15,7 +16,16 @@ pub struct FlowSet {
 }
 
 fn hash(key: &FlowKey) -> u64 {
-    FxBuildHasher.hash_one(key)
+    hash_of(key.table, key.priority, key.matches.as_bytes())
+}
+
+fn hash_of(table: u8, priority: u16, conditions: &[u8]) -> u64 {
+    FxBuildHasher.hash_one((table, priority, conditions))
+}
+
+/// The hash of a flow that a switch told.
+pub(crate) fn hash_of_view(view: FlowView<'_>) -> u64 {
+    hash_of(view.table(), view.priority(), view.conditions())
 }
 
 impl FlowSet {
@@ -71,6 +81,20 @@ impl FlowSet {
         let same = |(known, flow): &(u64, Flow)| *known == hash && flow.key == *key;
         let entry = self.table.find_entry(hash, same).ok()?;
         Some(entry.remove().0.1)
+    }
+
+    /// The flow with the key of one that a switch told.
+    pub(crate) fn like(&self, view: FlowView<'_>) -> Option<&Flow> {
+        let hash = hash_of_view(view);
+        let found = self.table.find(hash, |(known, flow)| {
+            *known == hash && view.has_key(&flow.key)
+        });
+        found.map(|(_, flow)| flow)
+    }
+
+    /// The flows with the hashes of their keys, in no order.
+    pub(crate) fn hashed(&self) -> impl Iterator<Item = (u64, &Flow)> {
+        self.table.iter().map(|(hash, flow)| (*hash, flow))
     }
 
     /// The flows, in no order.

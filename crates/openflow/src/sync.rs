@@ -9,9 +9,12 @@
 
 use std::collections::BTreeMap;
 
+use hashbrown::HashTable;
+
 use crate::flow::{Flow, FlowKey};
-use crate::flow_set::FlowSet;
+use crate::flow_set::{FlowSet, hash_of_view};
 use crate::group::Group;
+use crate::message::multipart::{FlowList, FlowView};
 use crate::message::{FlowMod, GroupCommand, GroupMod, Message, Meter, MeterCommand, MeterMod};
 
 /// A change.
@@ -59,6 +62,33 @@ pub struct FlowChange {
     pub old: Option<Flow>,
     /// What it shall hold.
     pub new: Option<Flow>,
+}
+
+impl FlowChange {
+    fn key(&self) -> Option<&FlowKey> {
+        let flow = self.new.as_ref().or(self.old.as_ref());
+        flow.map(|flow| &flow.key)
+    }
+}
+
+/// Flows that a switch told, by the hashes of their keys.
+struct Index<'a>(HashTable<(u64, FlowView<'a>)>);
+
+impl<'a> Index<'a> {
+    fn new(flows: &'a FlowList) -> Self {
+        let mut table = HashTable::with_capacity(flows.len());
+        for view in flows.iter() {
+            let hash = hash_of_view(view);
+            table.insert_unique(hash, (hash, view), |(hash, _)| *hash);
+        }
+        Self(table)
+    }
+
+    /// Whether there is a flow with the key of that one.
+    fn has(&self, hash: u64, flow: &Flow) -> bool {
+        let same = |(known, view): &(u64, FlowView<'_>)| *known == hash && view.has_key(&flow.key);
+        self.0.find(hash, same).is_some()
+    }
 }
 
 /// How the group of one number shall differ.
@@ -203,6 +233,35 @@ impl State {
         order(flows, groups)
     }
 
+    /// The changes that turn the flows that a switch told into these: one bundle. Groups stay as they are.
+    /// No flow that is as it shall be is made a value of its own.
+    #[must_use]
+    pub fn diff_told(&self, actual: &FlowList) -> Vec<Mod> {
+        let (mut changes, mut known) = (Vec::new(), 0);
+        for told in actual.iter() {
+            let new = self.flows.like(told);
+            known += usize::from(new.is_some());
+            if new.is_none_or(|new| !told.is(new)) {
+                changes.push(FlowChange {
+                    old: Some(told.to_flow()),
+                    new: new.cloned(),
+                });
+            }
+        }
+        // No switch tells a flow twice, so that none is missing where all are known.
+        if known < self.flows.len() {
+            let index = Index::new(actual);
+            let missing = self.flows.hashed();
+            let missing = missing.filter(|(hash, flow)| !index.has(*hash, flow));
+            changes.extend(missing.map(|(_, flow)| FlowChange {
+                old: None,
+                new: Some(flow.clone()),
+            }));
+        }
+        changes.sort_unstable_by(|a, b| a.key().cmp(&b.key()));
+        order(changes, [])
+    }
+
     /// Does to this what the switch does when it is told `change`.
     pub fn apply(&mut self, change: &Mod) {
         use crate::message::FlowCommand;
@@ -236,6 +295,7 @@ mod tests {
     use crate::action::Action;
     use crate::matching::Match;
     use crate::message::MeterBand;
+    use crate::message::multipart::FlowDesc;
 
     fn flow(reg: u32, group: Option<u32>) -> Flow {
         Flow::new(
@@ -274,6 +334,23 @@ mod tests {
         mods.iter().for_each(|change| state.apply(change));
         assert_eq!(state, desired);
         assert_eq!(desired.diff(&state), []);
+    }
+
+    #[test]
+    fn what_was_told_is_compared_as_values_are() {
+        let desired = State::new([flow(1, Some(5)), flow(2, None), flow(4, None)], []);
+        let held = [flow(1, Some(4)), flow(2, None), flow(3, Some(4))];
+        let told = |flow: &Flow| FlowDesc {
+            flow: flow.clone(),
+            hard_age: (flow.actions.is_empty()).then_some(7),
+            ..FlowDesc::default()
+        };
+        let list: FlowList = held.iter().map(told).collect();
+        let changes = desired.diff_told(&list);
+        assert_eq!(changes, desired.diff(&State::new(held, [])));
+        assert_eq!(changes.len(), 3);
+        let list: FlowList = desired.flows.iter().map(told).collect();
+        assert_eq!(desired.diff_told(&list), []);
     }
 
     #[test]

@@ -5,9 +5,7 @@ mod switch;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use openflow::message::multipart::FlowQuery;
-use openflow::message::{FlowMod, MultipartRequest};
-use openflow::session::Reply;
+use openflow::message::FlowMod;
 use openflow::{
     Action, Cookie, Dscp, Ecn, Field, Flow, FlowFlags, FlowLabel, Match, Message, MplsLabel,
     Parser, Port, Vlan, VlanId, VlanPriority, port_masks,
@@ -374,11 +372,7 @@ fn install(connection: &mut Connection, flows: &[Flow]) -> Vec<Flow> {
         .map(|flow| Message::FlowMod(Box::new(FlowMod::add(flow.clone()))))
         .collect();
     assert_eq!(connection.bundle(&adds), Ok(()));
-    let ask = Message::MultipartRequest(MultipartRequest::Flows(FlowQuery::default()));
-    let Ok(Reply::Flows(held)) = connection.ask(&ask) else {
-        panic!("flows")
-    };
-    held.into_iter().map(|desc| desc.flow).collect()
+    connection.told().flows().collect()
 }
 
 /// There, a dumped tunnel address becomes an address of the packet inside.

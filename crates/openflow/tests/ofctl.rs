@@ -3,13 +3,11 @@
 
 mod switch;
 
-use std::collections::BTreeMap;
 use std::fs;
 
-use openflow::message::multipart::FlowQuery;
-use openflow::message::{FlowMod, MultipartRequest, TlvMap, TlvTableMod};
+use openflow::message::{FlowMod, TlvMap, TlvTableMod};
 use openflow::session::Reply;
-use openflow::{Flow, FlowKey, Message, Parser, Port};
+use openflow::{Flow, Message, Parser, Port};
 use switch::{Connection, Switch};
 
 /// Forms that no switch and no printer of ours writes. Each line has the priority of its place.
@@ -126,17 +124,6 @@ fn prepare(connection: &mut Connection) {
     assert_eq!(done, Ok(Reply::Message(Message::BarrierReply)));
 }
 
-fn dump(connection: &mut Connection) -> BTreeMap<FlowKey, Flow> {
-    let ask = Message::MultipartRequest(MultipartRequest::Flows(FlowQuery::default()));
-    let Ok(Reply::Flows(flows)) = connection.ask(&ask) else {
-        panic!("flows")
-    };
-    let keyed = flows
-        .into_iter()
-        .map(|desc| (desc.flow.key.clone(), desc.flow));
-    keyed.collect()
-}
-
 fn lines() -> Vec<String> {
     let place = |(n, line): (usize, &&str)| format!("priority={},{line}", n + 100);
     // A line that says a priority keeps the first in neither language.
@@ -181,15 +168,15 @@ fn a_line_means_to_us_what_it_means_to_ovs_ofctl() {
     let file = directory.path().join("flows");
     fs::write(&file, lines.join("\n")).expect("a file");
     switch.ofctl(&["--names", "add-flows", "br0", file.to_str().expect("plain")]);
-    let theirs = dump(&mut connection);
+    let theirs = connection.flows_by_key();
     assert_eq!(theirs.len(), lines.len());
     assert_eq!(
         connection.bundle(&[Message::FlowMod(Box::new(FlowMod::delete_all()))]),
         Ok(())
     );
-    assert_eq!(dump(&mut connection).len(), 0);
+    assert_eq!(connection.flows_by_key().len(), 0);
     install(&mut connection, &lines);
-    let ours = dump(&mut connection);
+    let ours = connection.flows_by_key();
     let mut different = String::new();
     for flow in theirs
         .values()
@@ -212,7 +199,7 @@ fn what_ovs_ofctl_prints_is_read_as_what_the_switch_holds() {
     let mut connection = switch.connect();
     prepare(&mut connection);
     install(&mut connection, &lines());
-    let held = dump(&mut connection);
+    let held = connection.flows_by_key();
     let printed = switch.ofctl(&["dump-flows", "br0"]);
     let mut read = 0;
     for line in printed.iter().filter(|line| line.contains("actions=")) {

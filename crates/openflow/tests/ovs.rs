@@ -60,15 +60,12 @@ fn prepare(connection: &mut Connection) {
 }
 
 fn dump(connection: &mut Connection) -> State {
-    let ask = Message::MultipartRequest(MultipartRequest::Flows(FlowQuery::default()));
-    let Ok(Reply::Flows(flows)) = connection.ask(&ask) else {
-        panic!("flows")
-    };
+    let flows = connection.told();
     let ask = Message::MultipartRequest(MultipartRequest::Groups(Group::ALL));
     let Ok(Reply::Groups(groups)) = connection.ask(&ask) else {
         panic!("groups")
     };
-    State::new(flows.into_iter().map(|desc| desc.flow), groups)
+    State::new(flows.flows(), groups)
 }
 
 #[test]
@@ -297,7 +294,7 @@ fn a_paused_packet_comes_to_the_controller_and_goes_on() {
     };
     let mut counted: Vec<_> = flows
         .iter()
-        .map(|desc| (desc.flow.cookie, desc.counters.packets))
+        .map(|flow| (flow.cookie(), flow.counters().packets))
         .collect();
     counted.sort_unstable();
     assert_eq!(counted, [(1, Some(1)), (2, Some(0))]);

@@ -7,13 +7,10 @@ mod switch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use openflow::message::multipart::FlowQuery;
 use openflow::message::{
-    FlowMod, GroupCommand, GroupMod, Meter, MeterBand, MeterCommand, MeterMod, MultipartRequest,
-    TlvMap, TlvTableMod,
+    FlowMod, GroupCommand, GroupMod, Meter, MeterBand, MeterCommand, MeterMod, TlvMap, TlvTableMod,
 };
-use openflow::session::Reply;
-use openflow::{Action, Field, Flow, FlowKey, Match, Message};
+use openflow::{Action, Field, Flow, Match, Message};
 use switch::{Connection, Switch};
 
 /// How many flows are tried. `RANDOM_FLOWS` makes it more.
@@ -126,17 +123,6 @@ fn prepare(connection: &mut Connection) {
     assert_eq!(connection.send_all(&messages), []);
 }
 
-fn dump(connection: &mut Connection) -> BTreeMap<FlowKey, Flow> {
-    let ask = Message::MultipartRequest(MultipartRequest::Flows(FlowQuery::default()));
-    let Ok(Reply::Flows(flows)) = connection.ask(&ask) else {
-        panic!("flows")
-    };
-    let keyed = flows
-        .into_iter()
-        .map(|desc| (desc.flow.key.clone(), desc.flow));
-    keyed.collect()
-}
-
 #[test]
 fn random_flows_are_the_same_to_us_to_the_switch_and_to_ovs_ofctl() {
     let switch = Switch::start();
@@ -165,7 +151,7 @@ fn random_flows_are_the_same_to_us_to_the_switch_and_to_ovs_ofctl() {
         .filter(|(place, _)| !refused.contains_key(place))
         .map(|(_, flow)| flow)
         .collect();
-    let held = dump(&mut connection);
+    let held = connection.flows_by_key();
     let mut different = String::new();
     for flow in &good {
         match held.get(&flow.key) {
@@ -196,7 +182,7 @@ fn random_flows_are_the_same_to_us_to_the_switch_and_to_ovs_ofctl() {
     let file = directory.path().join("flows");
     fs::write(&file, lines.join("\n")).expect("a file");
     switch.ofctl(&["add-flows", "br0", file.to_str().expect("plain")]);
-    let theirs = dump(&mut connection);
+    let theirs = connection.flows_by_key();
     assert_eq!(theirs.len(), told.len());
     for flow in told {
         assert_eq!(theirs.get(&flow.key), Some(flow), "{flow}");

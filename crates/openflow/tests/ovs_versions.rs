@@ -15,7 +15,7 @@ use openflow::message::{
     TableConfig, TableMod, TlvMap, TlvTableMod,
 };
 use openflow::session::{Event, Reply, RequestError};
-use openflow::{Action, Field, Flow, FlowFlags, FlowKey, Group, Match, Message, Port, Version};
+use openflow::{Action, Field, Flow, FlowFlags, Group, Match, Message, Port, Version};
 use switch::{Connection, Switch};
 
 fn prepare(connection: &mut Connection) {
@@ -47,17 +47,6 @@ fn meters(connection: &mut Connection) {
     assert_eq!(connection.send_all(&adds), []);
     let ask = Message::MultipartRequest(MultipartRequest::Meters(1));
     assert_eq!(connection.ask(&ask), Ok(Reply::Meters(vec![meter(1)])));
-}
-
-fn dump(connection: &mut Connection) -> BTreeMap<FlowKey, Flow> {
-    let ask = Message::MultipartRequest(MultipartRequest::Flows(FlowQuery::default()));
-    let Ok(Reply::Flows(flows)) = connection.ask(&ask) else {
-        panic!("flows")
-    };
-    let keyed = flows
-        .into_iter()
-        .map(|desc| (desc.flow.key.clone(), desc.flow));
-    keyed.collect()
 }
 
 fn add(flow: &Flow) -> Message {
@@ -114,7 +103,7 @@ fn what_is_installed_comes_back_in_every_version() {
             .map(|(place, error)| format!("{error}: {}", flows[*place]))
             .collect();
         assert!(refused.is_empty(), "{version}: {refused:#?}");
-        let held = dump(&mut connection);
+        let held = connection.flows_by_key();
         let mut different = String::new();
         for flow in &flows {
             let wanted = told(version, flow);
@@ -127,7 +116,7 @@ fn what_is_installed_comes_back_in_every_version() {
         assert!(different.is_empty(), "{version}:\n{different}");
         assert_eq!(held.len(), flows.len(), "{version}");
         // In the newest version the same switch says the same flows.
-        let newest = dump(&mut first);
+        let newest = first.flows_by_key();
         assert_eq!(newest.len(), flows.len());
     }
 }
@@ -238,10 +227,10 @@ fn a_refused_bundle_changes_nothing_in_every_version_that_has_bundles() {
                 .map(|(at, error)| (*at, error.name()))
                 .collect();
             assert_eq!(names, [(1, Some(name))], "{version}");
-            assert_eq!(dump(&mut connection), BTreeMap::new(), "{version}");
+            assert_eq!(connection.flows_by_key(), BTreeMap::new(), "{version}");
         }
         assert_eq!(connection.bundle(&[good(1), good(2)]), Ok(()), "{version}");
-        assert_eq!(dump(&mut connection).len(), 2, "{version}");
+        assert_eq!(connection.flows_by_key().len(), 2, "{version}");
     }
 }
 

@@ -730,6 +730,41 @@ proptest! {
     }
 
     #[test]
+    fn a_flow_that_was_told_is_read_from_where_it_stands(
+        flows in proptest::collection::vec(flow(), 0..4),
+        version in proptest::sample::select(Version::ALL.to_vec()),
+    ) {
+        let counters = FlowCounters { packets: Some(7), bytes: Some(9), duration: Some((1, 2)), idle: None };
+        let told: Vec<FlowDesc> = flows
+            .into_iter()
+            .map(|flow| FlowDesc { flow, counters, hard_age: None })
+            .collect();
+        let part = Part::Flows(told.iter().cloned().collect());
+        let message = Message::MultipartReply(MultipartReply { more: false, part });
+        let Ok(bytes) = message.encode_as(version, 1) else {
+            return Ok(());
+        };
+        let (_, decoded) = Message::decode(&bytes).expect("it was written here");
+        let Message::MultipartReply(MultipartReply { part: Part::Flows(list), .. }) = decoded else {
+            panic!("an answer")
+        };
+        prop_assert_eq!(list.len(), told.len());
+        for (view, desc) in list.iter().zip(&told) {
+            let flow = view.to_flow();
+            prop_assert_eq!(view.to_string(), flow.to_string());
+            prop_assert!(view.is(&flow) && view.has_key(&flow.key));
+            prop_assert_eq!(view.matches(), flow.key.matches.clone());
+            prop_assert_eq!((view.table(), view.priority(), view.cookie()), (flow.key.table, flow.key.priority, flow.cookie));
+            prop_assert_eq!(view.counters(), counters);
+            if version == Version::V15 {
+                prop_assert_eq!(view.to_desc(), desc.clone());
+                let other = Flow { cookie: !flow.cookie, ..flow };
+                prop_assert!(!view.is(&other));
+            }
+        }
+    }
+
+    #[test]
     fn a_group_is_read_as_written_in_every_version(group in group()) {
         let old = numbered(group.clone());
         for version in Version::ALL {

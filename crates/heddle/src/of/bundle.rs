@@ -32,8 +32,7 @@ async fn held(switch: &Switch) -> anyhow::Result<State> {
     let question = MultipartRequest::Flows(FlowQuery::default());
     let reply = switch.dump(question, "its flows").await?;
     let flows = answer!(switch, reply, Flows);
-    let flows = flows.into_iter().map(|desc| desc.flow);
-    Ok(State::new(flows, groups).with_meters(meters))
+    Ok(State::new(flows.flows(), groups).with_meters(meters))
 }
 
 /// What a file says.

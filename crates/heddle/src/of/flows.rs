@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use openflow::message::multipart::{FlowDesc, FlowQuery, MultipartRequest};
+use openflow::message::multipart::{FlowDesc, FlowList, FlowQuery, FlowView, MultipartRequest};
 use openflow::message::{FlowCommand, FlowMod};
 use openflow::session::Reply;
 use openflow::sync::{Mod, State};
@@ -44,7 +44,7 @@ pub(crate) struct FlowsArgs {
     explain: explain::ExplainArgs,
 }
 
-async fn fetch(switch: &Switch, query: FlowQuery) -> anyhow::Result<Vec<FlowDesc>> {
+async fn fetch(switch: &Switch, query: FlowQuery) -> anyhow::Result<FlowList> {
     let reply = switch
         .dump(MultipartRequest::Flows(query), "its flows")
         .await?;
@@ -57,50 +57,50 @@ pub(super) async fn dump(
     filter: Option<&str>,
 ) -> anyhow::Result<ExitCode> {
     let switch = args.connect().await?;
-    let mut flows = fetch(&switch, query(&switch, filter)?).await?;
-    flows.sort_by(|a, b| {
-        let place = |desc: &FlowDesc| (desc.flow.key.table, u16::MAX - desc.flow.key.priority);
-        (place(a), &a.flow.key.matches).cmp(&(place(b), &b.flow.key.matches))
-    });
+    let told = fetch(&switch, query(&switch, filter)?).await?;
+    let mut flows: Vec<FlowView<'_>> = told.iter().collect();
+    flows.sort_by_cached_key(|flow| flow.place());
     if let Some(name) = how.sort.as_ref().or(how.rsort.as_ref()) {
         sort(&mut flows, name, how.rsort.is_some())?;
     }
     if how.explain.is_asked() {
+        let flows: Vec<FlowDesc> = flows.into_iter().map(FlowView::to_desc).collect();
         return how.explain.print(args, how.look, &flows).await;
     }
     if !(how.look.json || how.stats || how.names) {
-        print_lines(flows.iter().map(|desc| &desc.flow))?;
+        print_lines(&flows)?;
         return Ok(ExitCode::SUCCESS);
     }
     let names = names(&switch);
-    let show = |desc: &FlowDesc| {
+    let show = |flow: &FlowView<'_>| {
         let text = match how.stats {
-            true => print::flow_with_counters(desc),
-            false => desc.flow.to_string(),
+            true => print::flow_with_counters(&flow.to_desc()),
+            false => flow.to_string(),
         };
         match how.names {
             true => with_names(&text, &names),
             false => text,
         }
     };
-    how.look.print(&flows, show, print::flow_desc_json)
+    let json = |flow: &FlowView<'_>| print::flow_desc_json(&flow.to_desc());
+    how.look.print(&flows, show, json)
 }
 
 /// Sorts by a field; flows without it come last, or first when the greatest is to come first.
-fn sort(flows: &mut [FlowDesc], name: &str, reverse: bool) -> anyhow::Result<()> {
+fn sort(flows: &mut [FlowView<'_>], name: &str, reverse: bool) -> anyhow::Result<()> {
     if name == "priority" {
-        flows.sort_by_key(|desc| desc.flow.key.priority);
+        flows.sort_by_key(|flow| flow.priority());
     } else {
         let field = field(name)
             .with_context(|| format!("{name}: no such field; use priority or a field's name"))?;
-        let key = |desc: &FlowDesc| {
-            let value = desc.flow.key.matches.get(field);
+        let key = |flow: &FlowView<'_>| {
+            let value = flow.matches().get(field);
             (
                 value.is_none(),
                 value.map(|value| (value.value(), value.mask())),
             )
         };
-        flows.sort_by_key(key);
+        flows.sort_by_cached_key(key);
     }
     if reverse {
         flows.reverse();
@@ -213,8 +213,7 @@ async fn changes(switch: &Switch, file: &Path) -> anyhow::Result<Vec<FlowMod>> {
         flows: desired?,
         ..State::default()
     };
-    let actual = State::new(actual?.into_iter().map(|desc| desc.flow), []);
-    let changes = desired.diff(&actual).into_iter();
+    let changes = desired.diff_told(&actual?).into_iter();
     let flows = changes.filter_map(|change| match change {
         Mod::Flow(change) => Some(*change),
         Mod::Group(_) => None,

@@ -68,13 +68,25 @@ impl Actions {
     /// The actions, in their order.
     #[must_use]
     pub fn iter(&self) -> Iter<'_> {
-        Iter(match &self.0 {
-            Repr::Bytes(bytes) => Rest::Bytes {
-                instructions: Reader::new(bytes),
-                actions: Reader::new(&[]),
-            },
-            Repr::Typed(actions) => Rest::Typed(actions.iter()),
-        })
+        match &self.0 {
+            Repr::Bytes(bytes) => Iter::of_own(bytes),
+            Repr::Typed(actions) => Iter(Rest::Typed(actions.iter())),
+        }
+    }
+
+    /// The list that is kept in these bytes.
+    pub(crate) fn of_own(bytes: &[u8]) -> Self {
+        Self(Repr::Bytes(bytes.into()))
+    }
+
+    /// Whether bytes say the list exactly.
+    pub(crate) const fn are_bytes(&self) -> bool {
+        matches!(self.0, Repr::Bytes(_))
+    }
+
+    /// Whether these are the bytes in which the list is kept.
+    pub(crate) fn are(&self, bytes: &[u8]) -> bool {
+        matches!(&self.0, Repr::Bytes(own) if **own == *bytes)
     }
 
     /// The actions as a list of their own.
@@ -89,7 +101,7 @@ impl Actions {
             return read_instructions(reader).map(Self::from);
         }
         if instructions_are_plain(reader.rest()) {
-            return Ok(Self(Repr::Bytes(reader.take(reader.len())?.into())));
+            return Ok(Self::of_own(reader.take(reader.len())?));
         }
         Self::build(|out| {
             // What was read from these bytes can be said in them.
@@ -224,7 +236,7 @@ impl Builder<'_> {
             Some(others) => Actions::of(others),
             None => {
                 self.end_actions();
-                Actions(Repr::Bytes(Arc::from(self.out.as_slice())))
+                Actions::of_own(self.out)
             }
         }
     }
@@ -297,6 +309,16 @@ enum Rest<'a> {
         actions: Reader<'a>,
     },
     Typed(std::slice::Iter<'a, Action>),
+}
+
+impl<'a> Iter<'a> {
+    /// The actions of a list that is kept in these bytes.
+    pub(crate) const fn of_own(bytes: &'a [u8]) -> Self {
+        Self(Rest::Bytes {
+            instructions: Reader::new(bytes),
+            actions: Reader::new(&[]),
+        })
+    }
 }
 
 impl Iterator for Iter<'_> {

@@ -19,6 +19,7 @@ mod wire;
 
 pub(crate) use instruction::rank;
 use instruction::read_flow_actions;
+pub(crate) use plain::instructions_are_plain;
 pub(crate) use wire::{read_actions, write_actions};
 
 pub use list::{Actions, Iter};

@@ -33,7 +33,7 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 /// Whether instructions are in the form and the order in which they are written, each once.
-pub(super) fn instructions_are_plain(bytes: &[u8]) -> bool {
+pub(crate) fn instructions_are_plain(bytes: &[u8]) -> bool {
     let (mut rest, mut last) = (bytes, None);
     while !rest.is_empty() {
         let Some((kind, body, behind)) = split(rest) else {

@@ -12,7 +12,6 @@ pub(crate) use oxm::{
 };
 pub use table::Field;
 
-use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The experimenter number of the fields of the network service header.
@@ -299,26 +298,18 @@ impl Field {
     /// The name that sub-fields use in text, such as `NXM_NX_REG0`.
     #[must_use]
     pub fn code_name(self) -> String {
+        match self.code_parts() {
+            (name, true) => format!("{name}{}", self.index()),
+            (name, false) => name.to_owned(),
+        }
+    }
+
+    /// That name, and whether its number is to be put behind it.
+    pub(crate) fn code_parts(self) -> (&'static str, bool) {
         let info = self.info();
         let legacy = |code: &&CodePoint| matches!(code.class, Class::Nxm0 | Class::Nxm1);
         let code = info.codes.iter().find(legacy).unwrap_or(&info.codes[0]);
-        if info.count > 1 {
-            format!("{}{}", code.name, self.index())
-        } else {
-            code.name.to_owned()
-        }
-    }
-}
-
-impl fmt::Display for Field {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let info = self.info();
-        f.write_str(info.name)?;
-        if info.count > 1 {
-            fmt::Display::fmt(&crate::text::Dec(self.index().into()), f)
-        } else {
-            Ok(())
-        }
+        (code.name, info.count > 1)
     }
 }
 
@@ -374,19 +365,6 @@ impl Subfield {
 impl From<Field> for Subfield {
     fn from(field: Field) -> Self {
         field.whole()
-    }
-}
-
-impl fmt::Display for Subfield {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.field.code_name())?;
-        if self.is_whole() {
-            f.write_str("[]")
-        } else if self.bits == 1 {
-            write!(f, "[{}]", self.offset)
-        } else {
-            write!(f, "[{}..{}]", self.offset, self.offset + self.bits - 1)
-        }
     }
 }
 

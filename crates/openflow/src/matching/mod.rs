@@ -61,6 +61,18 @@ impl Match {
         self.entries.is_empty()
     }
 
+    /// The conditions in the bytes in which they are kept.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.entries
+    }
+
+    /// The match that is kept in these bytes.
+    pub(crate) fn of_own(bytes: &[u8]) -> Self {
+        Self {
+            entries: SmallVec::from_slice(bytes),
+        }
+    }
+
     fn raw(&self) -> impl Iterator<Item = Raw<'_>> {
         let mut reader = Reader::new(&self.entries);
         // Only whole entries are ever put in.
@@ -190,9 +202,7 @@ impl Match {
     pub(crate) fn read_entries(reader: &mut Reader<'_>) -> Result<Self> {
         let bytes = reader.rest();
         let (own, others) = bytes.split_at(own_length(bytes));
-        let mut out = Self {
-            entries: SmallVec::from_slice(own),
-        };
+        let mut out = Self::of_own(own);
         *reader = reader.over(others);
         while !reader.is_empty() {
             out.read_one(reader)?;

@@ -55,7 +55,9 @@ impl Switch {
                     counters,
                     hard_age: None,
                 };
-                split(self.selected(&query).map(describe), Part::Flows)
+                split(self.selected(&query).map(describe), |some| {
+                    Part::Flows(some.into_iter().collect())
+                })
             }
             MultipartRequest::Aggregate(query) => one(Part::Aggregate(Aggregate {
                 packets: Some(0),

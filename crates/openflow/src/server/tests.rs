@@ -82,7 +82,7 @@ impl Pair {
         let Ok(Reply::Groups(groups)) = self.ask(&ask) else {
             panic!("groups")
         };
-        State::new(flows.into_iter().map(|desc| desc.flow), groups)
+        State::new(flows.flows(), groups)
     }
 
     /// Does changes one by one, as a version without bundles must.

@@ -23,7 +23,7 @@ pub use bundle::{BundleError, BundleFailure, BundleId, Transaction};
 use crate::error::Error;
 use crate::group::Group;
 use crate::message::multipart::{
-    Aggregate, Description, FlowDesc, FlowMonitor, FlowQuery, FlowUpdate, GroupFeatures,
+    Aggregate, Description, FlowList, FlowMonitor, FlowQuery, FlowUpdate, GroupFeatures,
     GroupStats, IpfixStats, MeterFeatures, MeterStats, MonitorCommand, Part, PortStats, QueueDesc,
     QueueQuery, QueueStats, TableDesc, TableFeatures, TableStats,
 };
@@ -102,6 +102,7 @@ pub struct RequestId(u32);
 macro_rules! replies {
     (
         many {$($many:ident($item:ty) $mdoc:literal;)*}
+        list {$($list:ident($lists:ty) $ldoc:literal;)*}
         one {$($one:ident($whole:ty) $odoc:literal;)*}
     ) => {
         /// An answer.
@@ -110,6 +111,7 @@ macro_rules! replies {
             /// A single message.
             Message(Message),
             $(#[doc = $mdoc] $many(Vec<$item>),)*
+            $(#[doc = $ldoc] $list($lists),)*
             $(#[doc = $odoc] $one($whole),)*
             /// The parts of an answer of another type.
             Unknown(Vec<Box<[u8]>>),
@@ -120,6 +122,11 @@ macro_rules! replies {
             Ok(match (parts, part) {
                 $((None, Part::$many(new)) => Reply::$many(new),
                 (Some(Reply::$many(old)), Part::$many(new)) => Reply::$many(extend(old, new)),)*
+                $((None, Part::$list(new)) => Reply::$list(new),
+                (Some(Reply::$list(mut old)), Part::$list(new)) => {
+                    old.append(new);
+                    Reply::$list(old)
+                })*
                 $((None, Part::$one(new)) => Reply::$one(new),)*
                 (None, Part::Unknown { body, .. }) => Reply::Unknown(vec![body]),
                 (Some(Reply::Unknown(old)), Part::Unknown { body, .. }) => {
@@ -138,7 +145,6 @@ macro_rules! replies {
 
 replies! {
     many {
-        Flows(FlowDesc) "Flows.";
         Tables(TableStats) "Counters of tables.";
         PortStats(PortStats) "Counters of ports.";
         QueueStats(QueueStats) "Counters of queues.";
@@ -152,6 +158,9 @@ replies! {
         Queues(QueueDesc) "How queues are set.";
         FlowUpdates(FlowUpdate) "What a flow monitor found at first.";
         IpfixFlows(IpfixStats) "What the IPFIX exporters of flows have done.";
+    }
+    list {
+        Flows(FlowList) "Flows.";
     }
     one {
         Description(Box<Description>) "Who made the switch.";

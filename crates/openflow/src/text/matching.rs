@@ -1,10 +1,8 @@
 //! Matches as text. The order and the names are those of `ovs-ofctl`, which come from OpenFlow 1.0.
 
-use std::fmt::{self, Display};
-
 use smallvec::SmallVec;
 
-use super::{Dec, Parts, Value};
+use super::{Dec, Parts, Say, Value, put};
 use crate::field::{Field, FieldValue, Needs};
 use crate::matching::Match;
 
@@ -167,31 +165,31 @@ fn place(field: Field) -> u8 {
     PLACES[field.line()].0
 }
 
-fn write_field(parts: &mut Parts<'_, '_>, entry: &FieldValue) -> fmt::Result {
+fn write_field(parts: &mut Parts<'_>, entry: &FieldValue) {
     let (_, name, style) = PLACES[entry.field().line()];
-    let f = parts.begin()?;
+    let out = parts.begin();
     if name.is_empty() {
-        return entry.fmt(f);
+        return entry.say(out);
     }
-    f.write_str(name)?;
-    f.write_str("=")?;
+    out.push_str(name);
+    out.push('=');
     let (value, mask) = (entry.value(), entry.mask());
     match (style, entry.is_exact()) {
-        (Style::Table, _) => Value(entry).fmt(f),
+        (Style::Table, _) => Value(entry).say(out),
         (Style::Number | Style::Number8 | Style::Number32, true) => {
-            Dec(u64::try_from(value).unwrap_or(u64::MAX)).fmt(f)
+            Dec(u64::try_from(value).unwrap_or(u64::MAX)).say(out);
         }
-        (Style::Number, false) => write!(f, "{value:#x}/{mask:#x}"),
-        (Style::Number8, false) => write!(f, "{value:#04x}/{mask:#04x}"),
-        (Style::Number32, false) => write!(f, "{value:#010x}/{mask:#010x}"),
-        (Style::Label, true) => write!(f, "{value:#07x}"),
-        (Style::Label, false) => write!(f, "{value:#07x}/{mask:#07x}"),
-        (Style::Dscp, _) => write!(f, "{}", value << 2),
+        (Style::Number, false) => put!(out, "{value:#x}/{mask:#x}"),
+        (Style::Number8, false) => put!(out, "{value:#04x}/{mask:#04x}"),
+        (Style::Number32, false) => put!(out, "{value:#010x}/{mask:#010x}"),
+        (Style::Label, true) => put!(out, "{value:#07x}"),
+        (Style::Label, false) => put!(out, "{value:#07x}/{mask:#07x}"),
+        (Style::Dscp, _) => put!(out, "{}", value << 2),
     }
 }
 
 impl Match {
-    fn write_vlan(&self, parts: &mut Parts<'_, '_>) -> fmt::Result {
+    fn write_vlan(&self, parts: &mut Parts<'_>) {
         let part = |field, shift: u32| {
             self.get(field)
                 .map_or((0, 0), |f| (f.value() << shift, f.mask() << shift))
@@ -202,39 +200,40 @@ impl Match {
         let whole = |part: u128| mask & part == 0 || mask & part == part;
         if value & 0x1000 != 0 && whole(0xfff) && whole(0xe000) && mask & 0xefff != 0 {
             if mask & 0xfff != 0 {
-                parts.push(format_args!("dl_vlan={}", value & 0xfff))?;
+                parts.push(format_args!("dl_vlan={}", value & 0xfff));
             }
             if mask & 0xe000 != 0 {
-                parts.push(format_args!("dl_vlan_pcp={}", value >> 13))?;
+                parts.push(format_args!("dl_vlan_pcp={}", value >> 13));
             }
-            Ok(())
         } else if mask == 0xffff {
-            parts.push(format_args!("vlan_tci={value:#06x}"))
+            parts.push(format_args!("vlan_tci={value:#06x}"));
         } else {
-            parts.push(format_args!("vlan_tci={value:#06x}/{mask:#06x}"))
+            parts.push(format_args!("vlan_tci={value:#06x}/{mask:#06x}"));
         }
     }
 
     /// The text with a priority, as it stands in a flow. The default priority is not written. Whether
     /// anything was written.
-    pub(super) fn write_text(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        priority: u16,
-    ) -> Result<bool, fmt::Error> {
-        let mut parts = Parts::new(f);
+    pub(super) fn write_text(&self, out: &mut String, priority: u16) -> bool {
+        let mut parts = Parts::new(out);
         if priority != 0x8000 {
-            let f = parts.begin()?;
-            f.write_str("priority=")?;
-            Dec(priority.into()).fmt(f)?;
+            let out = parts.begin();
+            out.push_str("priority=");
+            Dec(priority.into()).say(out);
         }
         let mut fields: SmallVec<[(u8, FieldValue); 12]> = self
             .fields()
             .map(|entry| (place(entry.field()), entry))
             .collect();
         fields.sort_by_key(|(place, _)| *place);
-        let eth_type = self.exact(Field::EthType);
-        let protocol = self.exact(Field::IpProto);
+        let exact = |field| {
+            let mut entries = fields.iter().map(|(_, entry)| entry);
+            let found = entries.find(|entry| entry.field() == field);
+            found
+                .filter(|entry| entry.is_exact())
+                .map(|entry| entry.value())
+        };
+        let (eth_type, protocol) = (exact(Field::EthType), exact(Field::IpProto));
         let named = PROTOCOLS
             .iter()
             .find(|(t, p, _)| Some(*t) == eth_type && (p.is_none() || *p == protocol));
@@ -244,28 +243,29 @@ impl Match {
             if *place >= place_of_name()
                 && let Some(name) = name.take()
             {
-                parts.push(name)?;
+                parts.push(name);
             }
             match entry.field() {
                 Field::VlanVid | Field::VlanPcp => {
                     if !std::mem::replace(&mut vlan, true) {
-                        self.write_vlan(&mut parts)?;
+                        self.write_vlan(&mut parts);
                     }
                 }
                 Field::EthType => {
                     if let (Some(eth_type), None) = (eth_type, named) {
-                        parts.push(format_args!("dl_type={eth_type:#06x}"))?;
+                        parts.push(format_args!("dl_type={eth_type:#06x}"));
                     }
                 }
                 Field::IpProto if named.is_some_and(|(_, protocol, _)| protocol.is_some()) => {}
-                _ => write_field(&mut parts, entry)?,
+                _ => write_field(&mut parts, entry),
             }
         }
         for bytes in self.opaque() {
-            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            parts.push(format_args!("oxm={hex}"))?;
+            let out = parts.begin();
+            out.push_str("oxm=");
+            bytes.iter().for_each(|byte| put!(out, "{byte:02x}"));
         }
-        Ok(parts.any())
+        parts.any()
     }
 }
 
@@ -274,9 +274,9 @@ fn place_of_name() -> u8 {
     place(Field::Reg(0))
 }
 
-impl fmt::Display for Match {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write_text(f, 0x8000).map(drop)
+impl Say for Match {
+    fn say(&self, out: &mut String) {
+        self.write_text(out, 0x8000);
     }
 }
 

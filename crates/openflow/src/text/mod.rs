@@ -5,118 +5,139 @@
 
 mod action;
 mod flow;
+mod large;
 mod matching;
 mod parse;
+mod small;
 
+pub(crate) use flow::FlowText;
 pub use parse::{FlowSpec, ParseError, Parser, PortNames};
 
+use std::cell::Cell;
 use std::fmt;
 use std::net::Ipv6Addr;
 
-use crate::field::{Field, FieldValue, Format, ones};
+use action::ActionList;
+use flow::BucketOf;
+use small::{Bytes, Dec, Ethernet, Hex, Ip, List};
+
+use crate::action::{
+    Controller, Ct, Encap, EncapProperty, HashFields, Learn, LearnSpec, Multipath, Nat,
+    Observation, Sample,
+};
+use crate::field::{Field, FieldValue, Format, Subfield, ones};
+use crate::group::{Bucket, Group};
+use crate::message::Meter;
 use crate::port::Port;
+use crate::{Action, Actions, Flow, FlowKey, Match};
 
-/// A number in hexadecimal; zero has no prefix.
-pub(crate) struct Hex(pub(crate) u128);
+/// What has a text. It is put behind what is there, without going through the machinery of formats.
+pub(crate) trait Say {
+    fn say(&self, out: &mut String);
+}
 
-impl fmt::Display for Hex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(value) = u64::try_from(self.0) else {
-            return write!(f, "{:#x}", self.0);
-        };
-        if value == 0 {
-            return f.write_str("0");
-        }
-        let digits = 16 - value.leading_zeros() as usize / 4;
-        let mut out = [0; 18];
-        out[..2].copy_from_slice(b"0x");
-        for (place, digit) in out[2..2 + digits].iter_mut().rev().enumerate() {
-            *digit = hex_digit((value >> (4 * place)) as u8);
-        }
-        ascii(f, &out[..2 + digits])
+/// Puts something formatted behind a text.
+macro_rules! put {
+    ($out:expr, $($format:tt)*) => {{
+        // A text takes everything.
+        let _ = std::fmt::Write::write_fmt($out, format_args!($($format)*));
+    }};
+}
+use put;
+
+thread_local! {
+    /// Memory for [`show`].
+    static SCRATCH: Cell<String> = const { Cell::new(String::new()) };
+}
+
+/// Beyond this, scratch memory is given back.
+const KEEP: usize = 1 << 16;
+
+/// Gives a text to a formatter as a whole.
+fn show(what: &(impl Say + ?Sized), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut out = SCRATCH.take();
+    out.clear();
+    what.say(&mut out);
+    let done = f.write_str(&out);
+    if out.capacity() <= KEEP {
+        SCRATCH.set(out);
     }
+    done
 }
 
-/// The digit of the low four bits.
-const fn hex_digit(bits: u8) -> u8 {
-    b"0123456789abcdef"[(bits & 0xf) as usize]
-}
-
-/// Writes bytes that are ASCII.
-fn ascii(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
-    f.write_str(std::str::from_utf8(bytes).unwrap_or_default())
-}
-
-/// A number in decimal. Writing it does not go through the machinery of formats.
-pub(crate) struct Dec(pub(crate) u64);
-
-impl fmt::Display for Dec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = [0; 20];
-        let (mut at, mut rest) = (out.len(), self.0);
-        loop {
-            at -= 1;
-            out[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                return ascii(f, &out[at..]);
+macro_rules! shown {
+    ($($type:ty)*) => {
+        $(impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                show(self, f)
             }
-        }
+        })*
+    };
+}
+
+shown! {
+    crate::action::Bundle Controller Ct Encap EncapProperty HashFields Learn LearnSpec Multipath Nat Observation Sample
+    ActionList<'_> BucketOf<'_>
+    Action Actions Bucket Bytes<'_> Dec Ethernet Field FieldValue Flow FlowKey FlowText<'_> Group Hex Ip Match Meter
+    Subfield Value<'_>
+}
+
+impl Say for str {
+    fn say(&self, out: &mut String) {
+        out.push_str(self);
     }
 }
 
-impl From<u64> for Hex {
-    fn from(value: u64) -> Self {
-        Self(value.into())
+impl Say for fmt::Arguments<'_> {
+    fn say(&self, out: &mut String) {
+        put!(out, "{self}");
     }
 }
 
-/// Bytes in hexadecimal with dots between them.
-pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
-
-impl fmt::Display for Bytes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, byte) in self.0.iter().enumerate() {
-            write!(f, "{}{byte:02x}", if n == 0 { "" } else { "." })?;
-        }
-        Ok(())
+impl<T: Say + ?Sized> Say for &T {
+    fn say(&self, out: &mut String) {
+        (**self).say(out);
     }
 }
 
-/// Items with commas between them.
-pub(crate) struct List<'a, T>(pub(crate) &'a [T]);
-
-impl<T: fmt::Display> fmt::Display for List<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, item) in self.0.iter().enumerate() {
-            write!(f, "{}{item}", if n == 0 { "" } else { "," })?;
+impl Say for Port {
+    fn say(&self, out: &mut String) {
+        match self.reserved_name() {
+            Some(name) => out.push_str(name),
+            None => Dec(self.0.into()).say(out),
         }
-        Ok(())
     }
 }
 
 /// Parts with commas between them, as they are written.
-pub(crate) struct Parts<'a, 'b> {
-    f: &'a mut fmt::Formatter<'b>,
+pub(crate) struct Parts<'a> {
+    out: &'a mut String,
     any: bool,
 }
 
-impl<'a, 'b> Parts<'a, 'b> {
-    pub(crate) const fn new(f: &'a mut fmt::Formatter<'b>) -> Self {
-        Self { f, any: false }
+impl<'a> Parts<'a> {
+    pub(crate) const fn new(out: &'a mut String) -> Self {
+        Self { out, any: false }
     }
 
-    pub(crate) fn push(&mut self, part: impl fmt::Display) -> fmt::Result {
-        part.fmt(self.begin()?)
+    pub(crate) fn push(&mut self, part: impl Say) {
+        part.say(self.begin());
+    }
+
+    /// A part with a name, `=` included.
+    pub(crate) fn named(&mut self, name: &str, value: impl Say) {
+        let out = self.begin();
+        out.push_str(name);
+        value.say(out);
     }
 
     /// Where the next part is to be written.
-    fn begin(&mut self) -> Result<&mut fmt::Formatter<'b>, fmt::Error> {
+    fn begin(&mut self) -> &mut String {
         if self.any {
-            self.f.write_str(",")?;
+            self.out.push(',');
         }
         self.any = true;
-        Ok(self.f)
+        self.out
     }
 
     /// Whether there is any part.
@@ -133,10 +154,10 @@ const TCP_FLAGS: &[&str] = &[
 const TUN_FLAGS: &[&str] = &["oam", "[2]"];
 
 /// Flags: `+set-unset` where only some count, `set|set` where all do.
-fn flags(f: &mut fmt::Formatter<'_>, names: &[&str], value: u128, mask: u128) -> fmt::Result {
+fn flags(out: &mut String, names: &[&str], value: u128, mask: u128) {
     let all = ones(u32::try_from(names.len()).unwrap_or(u32::MAX));
     if mask & all == all && value & mask == 0 {
-        return f.write_str("0");
+        return out.push('0');
     }
     if mask & all == all {
         let set: Vec<_> = names
@@ -145,34 +166,19 @@ fn flags(f: &mut fmt::Formatter<'_>, names: &[&str], value: u128, mask: u128) ->
             .filter(|(_, bit)| value >> bit & 1 != 0)
             .collect();
         for (n, (name, _)) in set.iter().enumerate() {
-            write!(f, "{}{name}", if n == 0 { "" } else { "|" })?;
+            put!(out, "{}{name}", if n == 0 { "" } else { "|" });
         }
-        return Ok(());
+        return;
     }
     let mut rest = mask;
     while rest != 0 {
         let bit = rest.trailing_zeros() as usize;
         rest &= rest - 1;
-        f.write_str(if value >> bit & 1 != 0 { "+" } else { "-" })?;
+        out.push(if value >> bit & 1 != 0 { '+' } else { '-' });
         match names.get(bit) {
-            Some(name) => f.write_str(name)?,
-            None => write!(f, "{:#x}", 1u128 << bit)?,
+            Some(name) => out.push_str(name),
+            None => put!(out, "{:#x}", 1u128 << bit),
         }
-    }
-    Ok(())
-}
-
-/// An Ethernet address.
-struct Ethernet(u128);
-
-impl fmt::Display for Ethernet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = [b':'; 17];
-        for (place, byte) in self.0.to_be_bytes()[10..].iter().enumerate() {
-            out[3 * place] = hex_digit(byte >> 4);
-            out[3 * place + 1] = hex_digit(*byte);
-        }
-        ascii(f, &out)
     }
 }
 
@@ -189,37 +195,25 @@ fn prefix(mask: u128, width: u32) -> Option<u32> {
     (mask == prefix).then_some(ones)
 }
 
-/// An IPv4 address. Writing it does not go through the machinery of formats.
-struct Ip(u32);
-
-impl fmt::Display for Ip {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, byte) in self.0.to_be_bytes().into_iter().enumerate() {
-            if place > 0 {
-                f.write_str(".")?;
-            }
-            Dec(byte.into()).fmt(f)?;
-        }
-        Ok(())
-    }
-}
-
 fn ipv4(value: u128) -> Ip {
     Ip(u32::try_from(value & 0xffff_ffff).unwrap_or(0))
 }
 
-fn address<T: fmt::Display>(
-    f: &mut fmt::Formatter<'_>,
+fn address<T: Say>(
+    out: &mut String,
     width: u32,
     value: u128,
     mask: u128,
-    show: impl Fn(u128) -> T,
-) -> fmt::Result {
-    show(value).fmt(f)?;
+    address: impl Fn(u128) -> T,
+) {
+    address(value).say(out);
     match prefix(mask, width) {
-        Some(length) if length == width => Ok(()),
-        Some(length) => write!(f, "/{length}"),
-        None => write!(f, "/{}", show(mask)),
+        Some(length) if length == width => {}
+        Some(length) => put!(out, "/{length}"),
+        None => {
+            out.push('/');
+            address(mask).say(out);
+        }
     }
 }
 
@@ -237,8 +231,8 @@ fn frag(value: u128, mask: u128) -> &'static str {
 /// The value of a field, with the mask where it is not exact.
 pub(crate) struct Value<'a>(pub(crate) &'a FieldValue);
 
-impl fmt::Display for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Say for Value<'_> {
+    fn say(&self, out: &mut String) {
         let (field, value, mask) = (self.0.field(), self.0.value(), self.0.mask());
         let bits = match field {
             Field::TunMetadata(_) => (128 - mask.leading_zeros()).div_ceil(8) * 8,
@@ -246,42 +240,75 @@ impl fmt::Display for Value<'_> {
         };
         let exact = mask & ones(bits) == ones(bits);
         match field.info().format {
-            Format::Ethernet if exact => Ethernet(value).fmt(f),
-            Format::Ethernet => write!(f, "{}/{}", Ethernet(value), Ethernet(mask)),
-            Format::Ipv4 => address(f, 32, value, mask, ipv4),
-            Format::Ipv6 => address(f, 128, value, mask, Ipv6Addr::from_bits),
-            Format::Frag => f.write_str(frag(value, mask)),
-            Format::TunFlags => flags(f, TUN_FLAGS, value, mask),
-            Format::TcpFlags => flags(f, TCP_FLAGS, value, mask),
-            Format::CtState => flags(f, CT_STATE, value, mask),
-            Format::Port if exact => {
-                write!(f, "{}", Port(u32::try_from(value).unwrap_or(u32::MAX)))
-            }
+            Format::Ethernet if exact => Ethernet(value).say(out),
+            Format::Ethernet => put!(out, "{}/{}", Ethernet(value), Ethernet(mask)),
+            Format::Ipv4 => address(out, 32, value, mask, ipv4),
+            Format::Ipv6 => address(out, 128, value, mask, Ipv6Addr::from_bits),
+            Format::Frag => out.push_str(frag(value, mask)),
+            Format::TunFlags => flags(out, TUN_FLAGS, value, mask),
+            Format::TcpFlags => flags(out, TCP_FLAGS, value, mask),
+            Format::CtState => flags(out, CT_STATE, value, mask),
+            Format::Port if exact => Port(u32::try_from(value).unwrap_or(u32::MAX)).say(out),
             Format::Port16 if exact => {
-                write!(
-                    f,
-                    "{}",
-                    Port::from_u16(u16::try_from(value).unwrap_or(u16::MAX))
-                )
+                Port::from_u16(u16::try_from(value).unwrap_or(u16::MAX)).say(out);
             }
-            Format::PacketType => write!(f, "({},{})", value >> 16, Hex(value & 0xffff)),
+            Format::PacketType => put!(out, "({},{})", value >> 16, Hex(value & 0xffff)),
             Format::Decimal | Format::Port | Format::Port16 if exact => {
                 match u64::try_from(value) {
-                    Ok(value) => Dec(value).fmt(f),
-                    Err(_) => value.fmt(f),
+                    Ok(value) => Dec(value).say(out),
+                    Err(_) => put!(out, "{value}"),
                 }
             }
-            Format::Decimal | Format::Port | Format::Port16 => write!(f, "{value}/{}", Hex(mask)),
-            Format::Hex if exact => Hex(value).fmt(f),
-            Format::Hex => write!(f, "{}/{}", Hex(value), Hex(mask)),
+            Format::Decimal | Format::Port | Format::Port16 => {
+                put!(out, "{value}/{}", Hex(mask));
+            }
+            Format::Hex => {
+                Hex(value).say(out);
+                if !exact {
+                    out.push('/');
+                    Hex(mask).say(out);
+                }
+            }
         }
     }
 }
 
-impl fmt::Display for FieldValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.field().fmt(f)?;
-        f.write_str("=")?;
-        Value(self).fmt(f)
+impl Say for FieldValue {
+    fn say(&self, out: &mut String) {
+        self.field().say(out);
+        out.push('=');
+        Value(self).say(out);
+    }
+}
+
+impl Say for Field {
+    fn say(&self, out: &mut String) {
+        let info = self.info();
+        out.push_str(info.name);
+        if info.count > 1 {
+            Dec(self.index().into()).say(out);
+        }
+    }
+}
+
+/// With the name of a code point, as it stands in actions.
+impl Say for Subfield {
+    fn say(&self, out: &mut String) {
+        let (name, family) = self.field.code_parts();
+        out.push_str(name);
+        if family {
+            Dec(self.field.index().into()).say(out);
+        }
+        if self.is_whole() {
+            return out.push_str("[]");
+        }
+        out.push('[');
+        Dec(self.offset.into()).say(out);
+        if self.bits != 1 {
+            out.push_str("..");
+            // Of no bits, which text cannot say, the last is the first.
+            Dec(u64::from(self.offset) + u64::from(self.bits.saturating_sub(1))).say(out);
+        }
+        out.push(']');
     }
 }

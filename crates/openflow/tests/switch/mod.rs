@@ -4,6 +4,7 @@
 
 #![allow(dead_code)]
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use openflow::message::ErrorMessage;
+use openflow::message::multipart::{FlowList, FlowQuery, MultipartRequest};
 use openflow::session::{BundleFailure, Config, Event, Reply, RequestError, Session};
-use openflow::{Message, Version, Versions};
+use openflow::{Flow, FlowKey, Message, Version, Versions};
 
 /// How long anything may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -295,5 +297,20 @@ impl Connection {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    /// The flows of the switch, with what they have counted.
+    pub(crate) fn told(&mut self) -> FlowList {
+        let ask = Message::MultipartRequest(MultipartRequest::Flows(FlowQuery::default()));
+        match self.ask(&ask) {
+            Ok(Reply::Flows(flows)) => flows,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The flows of the switch by their keys.
+    pub(crate) fn flows_by_key(&mut self) -> BTreeMap<FlowKey, Flow> {
+        let told = self.told();
+        told.flows().map(|flow| (flow.key.clone(), flow)).collect()
     }
 }

@@ -63,7 +63,7 @@ impl Bridge {
     pub fn flows(&mut self) -> Vec<Flow> {
         let id = self.session.dump_flows(FlowQuery::default()).unwrap();
         match self.reply(id) {
-            Reply::Flows(flows) => flows.into_iter().map(|desc| desc.flow).collect(),
+            Reply::Flows(flows) => flows.flows().collect(),
             other => panic!("{other:?}"),
         }
     }

@@ -219,7 +219,7 @@ impl Handle {
     pub async fn dump_flows(&self) -> Result<Vec<FlowDesc>> {
         let query = MultipartRequest::Flows(FlowQuery::default());
         match self.ask(Message::MultipartRequest(query)).await? {
-            Reply::Flows(flows) => Ok(flows),
+            Reply::Flows(flows) => Ok(flows.to_vec()),
             _ => Err(Error::Unexpected),
         }
     }

@@ -29,7 +29,7 @@ pub(crate) struct LookArgs {
 pub(super) fn print_lines(
     lines: impl IntoIterator<Item = impl std::fmt::Display>,
 ) -> anyhow::Result<()> {
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut out = std::io::BufWriter::with_capacity(64 << 10, std::io::stdout().lock());
     for line in lines {
         writeln!(out, "{line}")?;
     }

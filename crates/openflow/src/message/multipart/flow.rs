@@ -165,6 +165,35 @@ fn write_oxs(out: &mut Writer, entries: &[(u8, u8, Option<u64>)]) {
 }
 
 impl FlowCounters {
+    /// Whether counters are just as they would be written.
+    pub(super) fn are_plain(bytes: &[u8]) -> bool {
+        let [_, _, high, low, rest @ ..] = bytes else {
+            return false;
+        };
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let Some((list, padding)) = length
+            .checked_sub(4)
+            .and_then(|at| rest.split_at_checked(at))
+        else {
+            return false;
+        };
+        let mut last = None;
+        let (entries, odd) = list.as_chunks::<12>();
+        odd.is_empty()
+            && bytes[..2] == [0; 2]
+            && padding.iter().all(|byte| *byte == 0)
+            && entries.iter().all(|[class, of, field, bytes, ..]| {
+                let known = matches!(
+                    *field >> 1,
+                    OXS_DURATION | OXS_IDLE | OXS_PACKETS | OXS_BYTES
+                );
+                known
+                    && [*class, *of, *bytes] == [0x80, 0x02, 8]
+                    && field & 1 == 0
+                    && last.replace(*field) < Some(*field)
+            })
+    }
+
     pub(in super::super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
         let mut out = Self::default();
         read_oxs(reader, |field, value| {

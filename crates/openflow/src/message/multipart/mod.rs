@@ -4,6 +4,7 @@
 
 mod description;
 mod flow;
+mod flows;
 mod group;
 mod meter;
 mod monitor;
@@ -13,6 +14,7 @@ mod table;
 
 pub use description::{Description, IpfixStats};
 pub use flow::{Aggregate, FlowCounters, FlowDesc, FlowQuery};
+pub use flows::{FlowList, FlowView};
 pub use group::{GroupFeatures, GroupStats};
 pub use meter::{MeterFeatures, MeterStats};
 pub use monitor::{FlowEvent, FlowMonitor, FlowUpdate, MonitorCommand, MonitorFlags};
@@ -403,7 +405,7 @@ pub enum Part {
     /// Who made the switch.
     Description(Box<Description>),
     /// Flows.
-    Flows(Vec<FlowDesc>),
+    Flows(FlowList),
     /// Counters of flows together.
     Aggregate(Aggregate),
     /// Tables.
@@ -475,29 +477,38 @@ impl Part {
     }
 }
 
-/// Reads entries that begin with their own length.
+/// Reads an entry that begins with its own length.
+fn read_entry<T>(
+    reader: &mut Reader<'_>,
+    what: &'static str,
+    read: impl Fn(&mut Reader<'_>) -> Result<T>,
+) -> Result<T> {
+    let length = usize::from(reader.u16()?);
+    let rest = length
+        .checked_sub(2)
+        .ok_or(Error::BadLength { what, length })?;
+    read(&mut reader.sub(rest)?)
+}
+
+/// Reads such entries until the reader ends.
 fn read_sized<T>(
     reader: &mut Reader<'_>,
     what: &'static str,
     read: impl Fn(&mut Reader<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
-    let mut out = Vec::new();
-    while !reader.is_empty() {
-        let length = usize::from(reader.u16()?);
-        let rest = length
-            .checked_sub(2)
-            .ok_or(Error::BadLength { what, length })?;
-        out.push(read(&mut reader.sub(rest)?)?);
-    }
-    Ok(out)
+    read_plain(reader, |reader| read_entry(reader, what, &read))
+}
+
+fn write_entry<T>(out: &mut Writer, entry: &T, write: impl Fn(&mut Writer, &T)) {
+    let start = out.len();
+    out.u16(0);
+    write(out, entry);
+    out.patch_len(start, start);
 }
 
 fn write_sized<T>(out: &mut Writer, entries: &[T], write: impl Fn(&mut Writer, &T)) {
     for entry in entries {
-        let start = out.len();
-        out.u16(0);
-        write(out, entry);
-        out.patch_len(start, start);
+        write_entry(out, entry, &write);
     }
 }
 
@@ -525,7 +536,7 @@ impl Body for MultipartReply {
         };
         let part = match kind {
             Kind::Description => Part::Description(Box::new(Description::read(reader)?)),
-            Kind::Flows => Part::Flows(read_sized(reader, "flow", FlowDesc::read)?),
+            Kind::Flows => Part::Flows(FlowList::read(reader)?),
             Kind::Aggregate => Part::Aggregate(Aggregate::read(reader)?),
             Kind::Tables => Part::Tables(read_plain(reader, TableStats::read)?),
             Kind::PortStats => Part::PortStats(PortStats::read_all(reader)?),
@@ -560,7 +571,7 @@ impl Body for MultipartReply {
         }
         match &self.part {
             Part::Description(description) => description.write(out),
-            Part::Flows(flows) => write_sized(out, flows, |out, flow| flow.write(out)),
+            Part::Flows(flows) => flows.write(out),
             Part::Aggregate(aggregate) => aggregate.write(out),
             Part::Tables(tables) => tables.iter().for_each(|table| table.write(out)),
             Part::PortStats(ports) => ports.iter().for_each(|port| port.write(out)),

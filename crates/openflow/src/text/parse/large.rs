@@ -12,7 +12,7 @@ use crate::action::{
 };
 use crate::message::REASONS;
 use crate::port::Port;
-use crate::text::action::MULTIPATH;
+use crate::text::large::MULTIPATH;
 
 pub(super) fn controller(item: &Item<'_>) -> Result<Action> {
     let mut out = Controller::default();

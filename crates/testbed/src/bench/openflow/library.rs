@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::sys::resource::UsageWho;
 use openflow::message::FlowMod;
-use openflow::message::multipart::{FlowDesc, FlowQuery};
+use openflow::message::multipart::{FlowList, FlowQuery};
 use openflow::session::{Config, Event, Reply, Session};
 use openflow::sync::State;
 use openflow::{Flow, Message};
@@ -115,7 +115,7 @@ impl Connection {
         self.finish_bundle()
     }
 
-    fn dump(&mut self) -> Result<Vec<FlowDesc>> {
+    fn dump(&mut self) -> Result<FlowList> {
         self.session.dump_flows(FlowQuery::default())?;
         match self.event()? {
             Event::Reply(_, Ok(Reply::Flows(flows))) => Ok(flows),
@@ -151,15 +151,16 @@ fn once(flows: &[Flow], changed: &[Flow]) -> Result<[Cost; 4]> {
     let (installed, ()) = cost(Some(&switch), || connection.install(&adds))?;
     let desired = State::new(changed.iter().cloned(), []);
     let (replaced, ()) = cost(Some(&switch), || {
-        let actual = connection.dump()?.into_iter().map(|desc| desc.flow);
-        let changes = desired.diff(&State::new(actual, []));
+        let changes = desired.diff_told(&connection.dump()?);
         let messages: Vec<Message> = changes.into_iter().map(Message::from).collect();
         connection.session.bundle(&messages)?;
         connection.finish_bundle()
     })?;
     let (dumped, held) = cost(Some(&switch), || connection.dump())?;
-    let held = State::new(held.into_iter().map(|desc| desc.flow), []);
-    anyhow::ensure!(held == desired, "the switch holds something else");
+    anyhow::ensure!(
+        held.len() == desired.flows.len() && desired.diff_told(&held).is_empty(),
+        "the switch holds something else"
+    );
     Ok([floor, installed, replaced, dumped])
 }
 
