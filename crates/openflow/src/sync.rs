@@ -191,7 +191,7 @@ impl State {
         };
         for (id, meter) in &self.meters {
             let (command, back) = match actual.meters.get(id) {
-                Some(old) if old == meter => continue,
+                Some(old) if old.does_as(meter) => continue,
                 Some(old) => (MeterCommand::Modify, change(MeterCommand::Modify, old)),
                 None => (MeterCommand::Add, MeterMod::delete(*id)),
             };
@@ -382,5 +382,18 @@ mod tests {
         assert_eq!(plan.bundle, [Mod::add_flow(flow(1, None))]);
         assert_eq!(plan.after, [MeterMod::delete(4)]);
         assert_eq!(desired.plan(&desired), Plan::default());
+        // What a switch chose is no difference, unless something was asked for.
+        let chosen = |flags| Meter {
+            flags,
+            bands: vec![MeterBand::Drop { rate: 5, burst: 9 }],
+            ..meter(1, 5)
+        };
+        let asked = Meter {
+            flags: Meter::KBPS | Meter::BURST,
+            ..meter(1, 5)
+        };
+        assert!(meter(1, 5).does_as(&chosen(Meter::KBPS)));
+        assert!(!asked.does_as(&chosen(Meter::KBPS | Meter::BURST)));
+        assert!(!meter(1, 5).does_as(&asked));
     }
 }

@@ -147,7 +147,14 @@ fn every_test_that_the_document_names_is_there() {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(root.join("../../docs/openflow.md")).expect("the document");
     let mut sources = String::new();
-    for directory in ["tests", "src/action", "src/server", "src/session", "src"] {
+    for directory in [
+        "tests",
+        "../transport/tests",
+        "src/action",
+        "src/server",
+        "src/session",
+        "src",
+    ] {
         for entry in std::fs::read_dir(root.join(directory)).expect("a directory") {
             let path = entry.expect("an entry").path();
             if path.extension().is_some_and(|extension| extension == "rs") {

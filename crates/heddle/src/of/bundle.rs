@@ -7,15 +7,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use openflow::message::multipart::{FlowQuery, MultipartRequest};
-use openflow::message::{FlowCommand, Meter, MeterMod};
-use openflow::session::Reply;
-use openflow::sync::{Mod, Plan, State};
-use openflow::{Flow, Group, Message};
+use openflow::Flow;
+use openflow::message::FlowCommand;
+use openflow::sync::{Mod, State};
 
-use super::alter::tell_meter;
-use super::changes::{Change, Lines, lines, read_file, text};
-use super::look::{all_groups, all_meters, answer, print_lines};
+use super::changes::{Lines, lines, read_file, text};
+use super::look::print_lines;
 use super::switch::{Switch, SwitchArgs};
 
 pub(super) async fn bundle(args: &SwitchArgs, file: &Path) -> anyhow::Result<ExitCode> {
@@ -23,16 +20,6 @@ pub(super) async fn bundle(args: &SwitchArgs, file: &Path) -> anyhow::Result<Exi
     let changes = read_file(&switch, file, Lines::Mixed)?;
     switch.apply(changes).await?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// What a switch holds.
-async fn held(switch: &Switch) -> anyhow::Result<State> {
-    let meters = all_meters(switch, Meter::ALL).await?;
-    let groups = all_groups(switch, Group::ALL).await?;
-    let question = MultipartRequest::Flows(FlowQuery::default());
-    let reply = switch.dump(question, "its flows").await?;
-    let flows = answer!(switch, reply, Flows);
-    Ok(State::new(flows.flows(), groups).with_meters(meters))
 }
 
 /// What a file says.
@@ -66,50 +53,24 @@ fn saved(state: &State) -> impl Iterator<Item = String> {
 
 pub(super) async fn save(args: &SwitchArgs) -> anyhow::Result<ExitCode> {
     let switch = args.connect().await?;
-    print_lines(saved(&held(&switch).await?))?;
+    print_lines(saved(&switch.held().await?))?;
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn restore(args: &SwitchArgs, file: &Path) -> anyhow::Result<ExitCode> {
     let switch = args.connect().await?;
     let wanted = wanted(&switch, file)?;
-    let Plan {
-        before,
-        undo,
-        bundle,
-        after,
-    } = wanted.plan(&held(&switch).await?);
-    for (done, meter) in before.into_iter().enumerate() {
-        if let Err(error) = tell_meter(&switch, meter).await {
-            take_back(&switch, undo, done).await?;
-            return Err(error);
-        }
-    }
-    let done = undo.len();
-    if let Err(error) = switch.apply(bundle.into_iter().map(say).collect()).await {
-        take_back(&switch, undo, done).await?;
-        return Err(error);
-    }
-    for meter in after {
-        tell_meter(&switch, meter).await?;
-    }
+    let plan = wanted.plan(&switch.held().await?);
+    let said: Vec<String> = plan.bundle.iter().map(say).collect();
+    let done = switch.handle.carry_out(plan).await;
+    done.map_err(|error| switch.unchanged(error, |place| said.get(place).cloned()))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes as many changes of meters back as were done.
-async fn take_back(switch: &Switch, undo: Vec<MeterMod>, done: usize) -> anyhow::Result<()> {
-    let undone = undo.len().saturating_sub(done);
-    for meter in undo.into_iter().skip(undone) {
-        tell_meter(switch, meter).await?;
-    }
-    Ok(())
-}
-
-fn say(change: Mod) -> Change {
-    let said = match &change {
+fn say(change: &Mod) -> String {
+    match change {
         Mod::Flow(change) if change.command == FlowCommand::Add => format!("flow {}", change.flow),
         Mod::Flow(change) => format!("the removal of flow {}", change.flow.key),
         Mod::Group(change) => format!("group {}", change.group.id),
-    };
-    Change::new(said, Message::from(change))
+    }
 }

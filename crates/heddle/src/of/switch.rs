@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use openflow::message::multipart::MultipartRequest;
 use openflow::message::{EncodeError, PortDesc};
 use openflow::session::{BundleError, Config, Reply, RequestError, SendError};
+use openflow::sync::State;
 use openflow::{Message, Parser, Port, Version, Versions};
 use tokio::time::timeout;
 use transport::openflow::{Client, Error, Event, Handle};
@@ -201,15 +202,15 @@ impl Switch {
         self.ask(Message::MultipartRequest(question), what).await
     }
 
+    /// All flows, groups and meters.
+    pub(super) async fn held(&self) -> anyhow::Result<State> {
+        let held = self.handle.held().await.map_err(with_remedy);
+        held.with_context(|| format!("{}: what it holds", self.name))
+    }
+
     /// Tells the switch something that it answers only to refuse it.
     pub(super) async fn tell(&self, message: Message, what: &str) -> anyhow::Result<()> {
-        // The refusal of what comes first comes before the answer to what comes second.
-        let done = tokio::select! {
-            biased;
-            refused = self.handle.ask(message) => refused.map(drop),
-            done = self.handle.barrier() => done,
-        };
-        match done {
+        match self.handle.tell(message).await {
             Err(Error::Request(RequestError::Refused(error))) => {
                 bail!("{}: {what} was refused: {error}", self.name)
             }

@@ -61,6 +61,30 @@ impl Meter {
     pub const STATISTICS: u16 = 1 << 3;
     /// The number that means every meter.
     pub const ALL: u32 = 0xffff_ffff;
+
+    /// Whether both do the same. Bursts count only where [`Meter::BURST`] says so; elsewhere a switch
+    /// chooses them, and tells what it chose.
+    #[must_use]
+    pub fn does_as(&self, other: &Self) -> bool {
+        let has_burst = self.flags & Self::BURST != 0;
+        let band = |(ours, theirs): (&MeterBand, &MeterBand)| {
+            ours == theirs || !has_burst && ours.without_burst() == theirs.without_burst()
+        };
+        self.flags == other.flags
+            && self.bands.len() == other.bands.len()
+            && self.bands.iter().zip(&other.bands).all(band)
+    }
+}
+
+impl MeterBand {
+    fn without_burst(&self) -> Self {
+        let mut out = self.clone();
+        match &mut out {
+            Self::Drop { burst, .. } | Self::DscpRemark { burst, .. } => *burst = 0,
+            Self::Unknown(_) => {}
+        }
+        out
+    }
 }
 
 /// A change of a meter.

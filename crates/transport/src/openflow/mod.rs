@@ -7,9 +7,11 @@
 //! program to take events: while it does not, packets beyond a bound are dropped and counted.
 
 mod bundle;
+mod sync;
 mod task;
 
 pub use bundle::Bundle;
+pub use sync::Verify;
 
 use ::openflow::message::multipart::{FlowDesc, FlowQuery};
 use ::openflow::message::{Features, Message, MultipartRequest, PortDesc, TlvTable};
@@ -59,6 +61,12 @@ pub enum Error {
     /// The answer is of another kind than the question.
     #[error("the switch's answer does not fit the question")]
     Unexpected,
+    /// A meter, by its number, could not be made so. All is as it was.
+    #[error("meter {0}: {1}")]
+    Meter(u32, Box<Self>),
+    /// After all was done the switch holds something else; how many changes are left.
+    #[error("the switch took all changes, and yet {0} are left; does somebody else change it too?")]
+    Differs(usize),
 }
 
 /// The result of a request.
@@ -82,6 +90,7 @@ pub struct Handle {
 enum Request {
     Send(Message),
     Ask(Message, oneshot::Sender<Result<Reply>>),
+    Tell(Message, oneshot::Sender<Result<()>>),
     Bundle(Vec<Message>, oneshot::Sender<Result<()>>),
     Part(bundle::Part),
     Version(oneshot::Sender<Result<Version>>),

@@ -5,7 +5,10 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use ::openflow::Message;
-use ::openflow::session::{self, BundleId, Config, Reply, RequestId, Session, SessionError};
+use ::openflow::message::ErrorMessage;
+use ::openflow::session::{
+    self, BundleId, Config, Reply, RequestError, RequestId, Session, SessionError,
+};
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
@@ -53,6 +56,7 @@ struct Live {
     session: Session,
     asked: HashMap<RequestId, oneshot::Sender<Result<Reply>>>,
     bundles: HashMap<BundleId, oneshot::Sender<Result<()>>>,
+    told: Told,
     open: Open,
     dropped: u64,
 }
@@ -127,7 +131,9 @@ impl Task {
                 request = self.requests.recv() => match request {
                     // Who asked may be gone.
                     Some(Request::Ask(_, reply)) => drop(reply.send(Err(Error::NotConnected))),
-                    Some(Request::Bundle(_, reply)) => drop(reply.send(Err(Error::NotConnected))),
+                    Some(Request::Bundle(_, reply) | Request::Tell(_, reply)) => {
+                        drop(reply.send(Err(Error::NotConnected)));
+                    }
                     Some(Request::Part(Part::Begin(_, reply) | Part::Commit(_, reply))) => {
                         drop(reply.send(Err(Error::NotConnected)));
                     }
@@ -146,6 +152,7 @@ impl Task {
             session: Session::new(self.config.clone(), Instant::now()),
             asked: HashMap::new(),
             bundles: HashMap::new(),
+            told: Told::default(),
             open: Open::default(),
             dropped: 0,
         };
@@ -250,6 +257,8 @@ impl Task {
                 session::Event::Reply(id, result) => {
                     if let Some(reply) = live.asked.remove(&id) {
                         let _ = reply.send(result.map_err(Error::from));
+                    } else {
+                        live.told.done(id, result.map(drop).map_err(Error::from));
                     }
                 }
                 session::Event::Bundle(id, result) => {
@@ -258,6 +267,9 @@ impl Task {
                     }
                 }
                 session::Event::Refused(xid, error) => {
+                    let Some(error) = live.told.refused(xid, error) else {
+                        continue;
+                    };
                     tracing::warn!(target: "rconn", "{}: message {xid} refused: {error}", self.remote);
                 }
                 session::Event::Malformed(error) => {
@@ -268,7 +280,46 @@ impl Task {
     }
 }
 
+/// What the switch was told that it answers only to refuse it: each with the barrier behind it.
+#[derive(Debug, Default)]
+struct Told {
+    by_barrier: HashMap<RequestId, (u32, oneshot::Sender<Result<()>>)>,
+}
+
+impl Told {
+    /// A barrier was answered. The refusal of what stands before it would have come first.
+    fn done(&mut self, barrier: RequestId, result: Result<()>) {
+        if let Some((_, reply)) = self.by_barrier.remove(&barrier) {
+            // Who told it may be gone.
+            let _ = reply.send(result);
+        }
+    }
+
+    /// A message was refused. Gives the error back if nobody waits for it.
+    fn refused(&mut self, xid: u32, error: ErrorMessage) -> Option<ErrorMessage> {
+        let mut all = self.by_barrier.iter();
+        let found = all.find(|(_, (known, _))| *known == xid).map(|(id, _)| *id);
+        match found {
+            Some(barrier) => {
+                self.done(barrier, Err(RequestError::Refused(error).into()));
+                None
+            }
+            None => Some(error),
+        }
+    }
+}
+
 impl Live {
+    /// Sends a message and a barrier behind it.
+    fn tell(&mut self, message: &Message, reply: oneshot::Sender<Result<()>>) {
+        let sent = self.session.send(message);
+        let sent = sent.and_then(|xid| Ok((xid, self.session.barrier()?)));
+        match sent {
+            Ok((xid, barrier)) => drop(self.told.by_barrier.insert(barrier, (xid, reply))),
+            Err(error) => drop(reply.send(Err(error.into()))),
+        }
+    }
+
     fn request(&mut self, request: Request) {
         match request {
             Request::Send(message) => {
@@ -280,6 +331,7 @@ impl Live {
                 Ok(id) => drop(self.asked.insert(id, reply)),
                 Err(error) => drop(reply.send(Err(error.into()))),
             },
+            Request::Tell(message, reply) => self.tell(&message, reply),
             Request::Bundle(messages, reply) => match self.session.bundle(&messages) {
                 Ok(id) => drop(self.bundles.insert(id, reply)),
                 Err(error) => drop(reply.send(Err(error.into()))),

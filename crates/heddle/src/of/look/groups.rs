@@ -28,7 +28,7 @@ fn id(text: Option<&str>) -> anyhow::Result<u32> {
 }
 
 /// The groups of a switch in order of their numbers.
-pub(in super::super) async fn all_groups(switch: &Switch, id: u32) -> anyhow::Result<Vec<Group>> {
+async fn all_groups(switch: &Switch, id: u32) -> anyhow::Result<Vec<Group>> {
     let reply = switch
         .dump(MultipartRequest::Groups(id), "its groups")
         .await?;
@@ -38,7 +38,7 @@ pub(in super::super) async fn all_groups(switch: &Switch, id: u32) -> anyhow::Re
 }
 
 /// The meters of a switch in order of their numbers.
-pub(in super::super) async fn all_meters(switch: &Switch, id: u32) -> anyhow::Result<Vec<Meter>> {
+async fn all_meters(switch: &Switch, id: u32) -> anyhow::Result<Vec<Meter>> {
     let reply = switch
         .dump(MultipartRequest::Meters(id), "its meters")
         .await?;

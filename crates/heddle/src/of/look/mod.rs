@@ -13,7 +13,7 @@ use openflow::message::multipart::FlowQuery;
 use serde_json::Value;
 
 use super::switch::{Switch, SwitchArgs};
-pub(super) use groups::{all_groups, all_meters, meter_id};
+pub(super) use groups::meter_id;
 pub(super) use tables::{table_descs, table_features};
 pub(super) use whole::config;
 
