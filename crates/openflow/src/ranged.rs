@@ -120,7 +120,7 @@ impl Match {
         match vlan {
             Vlan::Absent => self.no_vlan(),
             Vlan::Present => self.with_masked(Field::VlanVid, 0x1000u16, 0x1000u16),
-            Vlan::Id(id) => self.vlan_vid(id.get()),
+            Vlan::Id(id) => self.vlan_vid(id),
         }
     }
 

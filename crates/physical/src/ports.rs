@@ -5,7 +5,7 @@
 
 use incremental::{Builder, Context, Rule};
 use model::{Uuid, sb};
-use openflow::{Action, Field, Match};
+use openflow::{Action, Field, Match, VlanId};
 use ovsdb::Str;
 
 use crate::emit::{
@@ -171,7 +171,8 @@ impl Subject<'_, '_> {
 
         let from = Match::new().in_port(attachment.port);
         let is_wire = matches!(&*self.row.type_, "localnet" | "l2gateway");
-        if let Some(tag) = attachment.tag {
+        // No other tag can be in a packet, or in the database.
+        if let Some(tag) = attachment.tag.and_then(|tag| VlanId::new(tag).ok()) {
             let mut actions = vec![];
             actions.extend(attachment.parent.map(|_| mark_nested()));
             actions.push(Action::PopVlan);
@@ -181,7 +182,12 @@ impl Subject<'_, '_> {
             // A tag of VLAN 0 carries a priority and nothing else.
             let mut untag = vec![Action::PopVlan];
             untag.extend(ingress.iter().cloned());
-            emit.flow(tables::PHY_TO_LOG, 100, from.clone().vlan_vid(0), untag);
+            emit.flow(
+                tables::PHY_TO_LOG,
+                100,
+                from.clone().vlan_vid(VlanId::default()),
+                untag,
+            );
             let untagged = from.with_masked(Field::VlanVid, 0u16, 0x1000u16);
             emit.flow(tables::PHY_TO_LOG, 100, untagged, ingress);
         } else {

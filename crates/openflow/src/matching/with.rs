@@ -6,6 +6,7 @@ use super::Match;
 use super::needs::{ETH_ARP, ETH_IPV4, ETH_IPV6, ETH_MPLS, ETH_NSH};
 use crate::field::{Field, FieldValue, IntoValue, Needs};
 use crate::port::Port;
+use crate::ranged::VlanId;
 
 /// Building. Each method takes the match and gives it back, with what the field presupposes added
 /// where it is unambiguous: an IPv4 address adds the Ethernet type, a TCP port only the protocol.
@@ -82,7 +83,56 @@ impl Match {
         self.eth_type(0x0806)
     }
 
-    /// The IP protocol. It needs [`Match::ip`] or [`Match::ipv6`] beside it.
+    /// TCP over IPv4.
+    #[must_use]
+    pub fn tcp(self) -> Self {
+        self.ip().ip_proto(6)
+    }
+
+    /// TCP over IPv6.
+    #[must_use]
+    pub fn tcp6(self) -> Self {
+        self.ipv6().ip_proto(6)
+    }
+
+    /// UDP over IPv4.
+    #[must_use]
+    pub fn udp(self) -> Self {
+        self.ip().ip_proto(17)
+    }
+
+    /// UDP over IPv6.
+    #[must_use]
+    pub fn udp6(self) -> Self {
+        self.ipv6().ip_proto(17)
+    }
+
+    /// SCTP over IPv4.
+    #[must_use]
+    pub fn sctp(self) -> Self {
+        self.ip().ip_proto(132)
+    }
+
+    /// SCTP over IPv6.
+    #[must_use]
+    pub fn sctp6(self) -> Self {
+        self.ipv6().ip_proto(132)
+    }
+
+    /// ICMP, of IPv4.
+    #[must_use]
+    pub fn icmp(self) -> Self {
+        self.ip().ip_proto(1)
+    }
+
+    /// ICMPv6.
+    #[must_use]
+    pub fn icmp6(self) -> Self {
+        self.ipv6().ip_proto(58)
+    }
+
+    /// The IP protocol. It needs [`Match::ip`] or [`Match::ipv6`] beside it; [`Match::tcp`] and its like say
+    /// both.
     #[must_use]
     pub fn ip_proto(self, value: u8) -> Self {
         self.with(Field::IpProto, value)
@@ -114,8 +164,8 @@ impl Match {
 
     /// Packets with this VLAN identifier.
     #[must_use]
-    pub fn vlan_vid(self, vid: u16) -> Self {
-        self.with(Field::VlanVid, 0x1000 | vid & 0xfff)
+    pub fn vlan_vid(self, vid: VlanId) -> Self {
+        self.with(Field::VlanVid, 0x1000 | vid.get())
     }
 
     /// Packets without a VLAN header.

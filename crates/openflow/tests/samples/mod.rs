@@ -11,7 +11,9 @@ use openflow::action::{
 };
 use openflow::field::Needs;
 use openflow::group::SelectionMethod;
-use openflow::{Action, Bucket, Field, FieldValue, Flow, FlowFlags, Group, GroupKind, Match, Port};
+use openflow::{
+    Action, Bucket, Field, FieldValue, Flow, FlowFlags, Group, GroupKind, Match, Port, VlanId,
+};
 
 pub(crate) const MAC: [u8; 6] = [0x0a, 0, 0, 0, 0, 1];
 
@@ -33,7 +35,7 @@ fn base(needs: Needs) -> Match {
             .ip()
             .ct_state(0x22, 0x22)
             .with(Field::CtNwProto, 6u8),
-        Needs::VlanVid => Match::new().vlan_vid(5),
+        Needs::VlanVid => Match::new().vlan_vid(VlanId::new(5).expect("in range")),
         Needs::Mpls => Match::new().eth_type(0x8847),
         Needs::Ipv4 | Needs::Ip => Match::new().ip(),
         Needs::Ipv6 => Match::new().ipv6(),
@@ -510,7 +512,7 @@ pub(crate) fn flows() -> Vec<Flow> {
             },
         ],
     ));
-    let vlan = Match::new().vlan_vid(5);
+    let vlan = Match::new().vlan_vid(VlanId::new(5).expect("in range"));
     out.push(Flow::new(
         34,
         1,
