@@ -94,7 +94,7 @@ impl Builder {
     }
 
     /// The match.
-    pub(crate) fn finish(mut self) -> Match {
+    pub(crate) fn finish(&mut self) -> Match {
         self.parts.sort_unstable_by_key(|part| part.field());
         let mut out = Match::new();
         for part in &self.parts {

@@ -303,9 +303,10 @@ impl<'a> Items<'a> {
         self.rest = self.rest.end();
     }
 
-    /// Whether what is left begins with this byte.
-    pub(super) fn begins_with(&self, byte: u8) -> bool {
-        self.rest_trimmed().bytes_of().first() == Some(&byte)
+    /// Skips separators. Whether what is left begins with this byte.
+    pub(super) fn begins_with(&mut self, byte: u8) -> bool {
+        self.rest = self.rest_trimmed();
+        self.rest.bytes_up_to().get(self.rest.from) == Some(&byte)
     }
 
     /// What is left, without the separators before it.

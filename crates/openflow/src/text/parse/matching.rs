@@ -126,7 +126,7 @@ impl<'a> Conditions<'a> {
     }
 
     /// The match.
-    pub(super) fn finish(mut self) -> Result<Match> {
+    pub(super) fn finish(&mut self) -> Result<Match> {
         let mut open = std::mem::take(&mut self.open);
         // The protocol first: it decides what a transport port is.
         open.sort_by_key(|(_, field, _)| *field != Field::IpProto);
