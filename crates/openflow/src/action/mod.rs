@@ -7,6 +7,7 @@
 use crate::field::{Field, FieldValue, IntoValue, Subfield};
 use crate::port::Port;
 
+mod builder;
 mod encap;
 mod extra;
 mod instruction;

@@ -2,8 +2,10 @@
 //!
 //! A kind that a version lacks is an extension there; the table below says which.
 
+mod counters;
 mod description;
 mod flow;
+mod flow_view;
 mod flows;
 mod group;
 mod meter;
@@ -12,9 +14,11 @@ mod port;
 mod queue;
 mod table;
 
+pub use counters::{Aggregate, FlowCounters};
 pub use description::{Description, IpfixStats};
-pub use flow::{Aggregate, FlowCounters, FlowDesc, FlowQuery};
-pub use flows::{FlowList, FlowView};
+pub use flow::{FlowDesc, FlowQuery};
+pub use flow_view::FlowView;
+pub use flows::FlowList;
 pub use group::{GroupFeatures, GroupStats};
 pub use meter::{MeterFeatures, MeterStats};
 pub use monitor::{FlowEvent, FlowMonitor, FlowUpdate, MonitorCommand, MonitorFlags};
