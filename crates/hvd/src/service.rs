@@ -26,6 +26,8 @@ use crate::door::rest::{Answering, Methods, many, not_there, one};
 use crate::door::{Caller, Deadline, rest};
 use crate::engine::{Hypervisor, now};
 
+pub use convert::wrong;
+
 /// Who watches at most.
 const WATCHERS: usize = 256;
 /// Machines on a page: if nothing is said, and at most.

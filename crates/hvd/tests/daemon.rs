@@ -426,7 +426,9 @@ async fn who_watches_is_told_everything_and_can_go_on_where_it_was() {
         (added.kind(), added.sequence),
         (v1::OutcomeKind::Added, from + 1)
     );
-    assert!(added.caller.starts_with("unix#"), "{}", added.caller);
+    let own = std::fs::metadata(folder.path()).unwrap();
+    let user = transport::stream::user_name(std::os::unix::fs::MetadataExt::uid(&own));
+    assert_eq!(added.caller, format!("local:{user}"));
     let refused = next().await;
     assert_eq!(refused.kind(), v1::OutcomeKind::Refused);
     assert!(

@@ -35,6 +35,8 @@ pub struct Connection {
     pub id: Option<String>,
     /// Names and addresses that the certificate has besides.
     pub other_names: Vec<String>,
+    /// The number of the user at the other end of a unix socket.
+    pub user: Option<u32>,
 }
 
 impl std::fmt::Debug for Connection {
@@ -62,7 +64,11 @@ impl Connection {
     }
 
     fn unix(stream: UnixStream, peer: String) -> io::Result<Self> {
-        Ok(Self::plain(plain::unix(stream)?, peer))
+        let user = stream.peer_cred()?.uid();
+        Ok(Self {
+            user: Some(user),
+            ..Self::plain(plain::unix(stream)?, peer)
+        })
     }
 
     fn tcp(stream: TcpStream, peer: String) -> io::Result<Self> {
@@ -78,6 +84,7 @@ impl Connection {
             peer,
             id: None,
             other_names: Vec::new(),
+            user: None,
         }
     }
 
@@ -119,6 +126,7 @@ impl Connection {
             peer: peer.to_owned(),
             id,
             other_names,
+            user: None,
         })
     }
 }
@@ -294,6 +302,7 @@ impl Arrival {
             peer: self.peer,
             id,
             other_names,
+            user: None,
         })
     }
 }
@@ -317,6 +326,14 @@ impl Drop for Listener {
 
 fn unsupported(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, format!("not supported: {what}"))
+}
+
+/// The name of a user of this machine, or the number of one that has no name. Blocks for as long as the system looks it
+/// up.
+#[must_use]
+pub fn user_name(number: u32) -> String {
+    let user = nix::unistd::User::from_uid(number.into()).ok().flatten();
+    user.map_or_else(|| number.to_string(), |user| user.name)
 }
 
 /// The text of an error as `strerror` has it, which scripts that read log lines expect.

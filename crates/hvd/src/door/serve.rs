@@ -18,7 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tonic::Status;
 use tower::service_fn;
 use tower::util::ServiceExt;
-use transport::stream::Arrival;
+use transport::stream::{Arrival, user_name};
 use transport::tls::Options;
 use transport::{Connection, Listener, Remote, Tls, TlsArgs};
 
@@ -53,6 +53,9 @@ pub struct DoorArgs {
     /// Let ptcp: listen on addresses that other machines reach: whoever reaches them may do everything.
     #[arg(long)]
     pub insecure_listen: bool,
+    /// Names in certificates that may speak for themselves; a service that lets them has a flag of its own.
+    #[arg(skip)]
+    pub members: Vec<String>,
     /// The certificates.
     #[command(flatten)]
     pub tls: TlsArgs,
@@ -79,6 +82,7 @@ impl DoorArgs {
         Access {
             clients: self.allow_client.iter().cloned().collect(),
             readers: self.allow_reader.iter().cloned().collect(),
+            members: self.members.iter().cloned().collect(),
         }
     }
 
@@ -231,7 +235,10 @@ async fn converse(arrival: Arrival, host: Host, _permit: OwnedSemaphorePermit) {
             return;
         }
     };
-    let caller = caller(&connection, with_certificate, &host.access);
+    let caller = match connection.user {
+        Some(user) => Caller::local(&format!("local:{}", name_of(user).await)),
+        None => caller(&connection, with_certificate, &host.access),
+    };
     if caller.rights == Rights::None {
         tracing::warn!(target: "door", "{peer}: {} may not call", caller.name);
     }
@@ -267,6 +274,12 @@ async fn converse(arrival: Arrival, host: Host, _permit: OwnedSemaphorePermit) {
     }
 }
 
+/// The name of a user, who may be looked up far away.
+async fn name_of(user: u32) -> String {
+    let name = tokio::task::spawn_blocking(move || user_name(user)).await;
+    name.unwrap_or_else(|_| user.to_string())
+}
+
 fn caller(connection: &Connection, with_certificate: bool, access: &Access) -> Caller {
     if !with_certificate {
         return Caller::local(&connection.peer);
@@ -279,6 +292,7 @@ fn caller(connection: &Connection, with_certificate: bool, access: &Access) -> C
     Caller {
         rights: access.rights(names.map(String::as_str)),
         name: name.map_or("(no name)", String::as_str).into(),
+        is_member: name.is_some_and(|name| access.is_member(name)),
     }
 }
 

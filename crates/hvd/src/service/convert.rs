@@ -1,6 +1,6 @@
 //! Between the definitions and the core.
 
-use hvflow::params::{InterfaceType, NetworkParams};
+use hvflow::params::{InterfaceType, NetworkParams, Problems};
 use prost::Message;
 use rpc::hv::v1;
 use rpc::hv::v1::dry_run_request::Change as DryRun;
@@ -82,13 +82,17 @@ fn params(given: Option<&v1::NetworkParams>) -> Result<NetworkParams, Status> {
             "must be there: the network parameters of the machine",
         )
     })?;
-    NetworkParams::try_from(given).map_err(|problems| {
-        let first = problems.iter().next();
-        let status = first.map(|first| (first.path.as_str(), problems.to_string()));
-        let (path, text) = status.unwrap_or_default();
-        let reason = text.strip_prefix(&format!("{path}: ")).unwrap_or(&text);
-        refused(Code::InvalidArgument, path, reason)
-    })
+    NetworkParams::try_from(given).map_err(|problems| wrong(&problems))
+}
+
+/// The refusal of parameters that make no sense, which names the first field that is wrong.
+#[must_use]
+pub fn wrong(problems: &Problems) -> Status {
+    let first = problems.iter().next();
+    let status = first.map(|first| (first.path.as_str(), problems.to_string()));
+    let (path, text) = status.unwrap_or_default();
+    let reason = text.strip_prefix(&format!("{path}: ")).unwrap_or(&text);
+    refused(Code::InvalidArgument, path, reason)
 }
 
 fn interface_type(text: &str) -> Result<Option<InterfaceType>, Status> {
