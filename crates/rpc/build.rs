@@ -4,7 +4,12 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 const ROOT: &str = "proto";
-const FILES: &[&str] = &["heddle/hv/v1/params.proto", "heddle/hv/v1/hypervisor.proto"];
+const FILES: &[&str] = &[
+    "heddle/hv/v1/params.proto",
+    "heddle/hv/v1/hypervisor.proto",
+    "heddle/region/v1/objects.proto",
+    "heddle/region/v1/region.proto",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={ROOT}");
@@ -28,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     pbjson_build::Builder::new()
         .register_descriptors(&descriptors)?
         .preserve_proto_field_names()
-        .exclude([".heddle.hv.v1.NetworkParams"])
+        .exclude([".heddle.hv.v1.NetworkParams", ".heddle.hv.v1.Rule"])
         .build(&[".heddle"])?;
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! The published definitions of the hypervisor daemon and of the regional service: protobuf, JSON and OpenAPI.
 //!
-//! The source is `proto/`. From it come the types and the gRPC services ([`hv`]), the strictness of decoding
+//! The source is `proto/`. From it come the types and the gRPC services ([`hv`], [`region`]), the strictness of decoding
 //! ([`codec`]), the paths of REST ([`rest`]) and the OpenAPI document ([`openapi`]), so that none of them can say
-//! what another does not. In JSON, and only there, network parameters have the form of `netparams`, which
-//! `hvflow` reads and writes.
+//! what another does not. In JSON, and only there, network parameters and their rules have the form of `netparams`,
+//! which `hvflow` reads and writes.
 //!
 //! It must not know how requests are carried out, and touches no socket.
 //!
@@ -31,6 +31,24 @@ pub mod hv {
     pub mod v1 {
         tonic::include_proto!("heddle.hv.v1");
         include!(concat!(env!("OUT_DIR"), "/heddle.hv.v1.serde.rs"));
+    }
+}
+
+/// The regional service.
+pub mod region {
+    /// Version 1.
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::uninlined_format_args,
+        clippy::use_self,
+        clippy::semicolon_if_nothing_returned,
+        reason = "generated; the definitions have the documentation"
+    )]
+    pub mod v1 {
+        tonic::include_proto!("heddle.region.v1");
+        include!(concat!(env!("OUT_DIR"), "/heddle.region.v1.serde.rs"));
     }
 }
 

@@ -7,10 +7,11 @@ use serde_json::{Map, Value, json};
 
 use crate::descriptors::comment;
 use crate::params;
-use crate::rest::{Body, Route, routes};
+use crate::rest::{Body, Parameter, Route, TIMESTAMP, routes};
 
-/// The message whose form in JSON is not that of protobuf.
+/// The messages whose form in JSON is not that of protobuf: this one, and a part of it.
 const PARAMS: &str = "heddle.hv.v1.NetworkParams";
+const RULE: &str = "heddle.hv.v1.Rule";
 
 /// The document (OpenAPI 3.1) of a service, by the full name of that.
 #[must_use]
@@ -42,9 +43,9 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         let schema = field.map_or_else(|| json!({}), |field| schemas.field(&field));
         parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
     }
-    for field in route.query_fields() {
+    for Parameter { name, field } in route.query_fields() {
         parameters.push(json!({
-            "name": field.name(),
+            "name": name,
             "in": "query",
             "description": comment(&field.parent_message().parent_file(), field.path()),
             "schema": schemas.field(&field),
@@ -102,8 +103,16 @@ struct Schemas {
 impl Schemas {
     /// A reference to a message.
     fn message(&mut self, message: &MessageDescriptor) -> Value {
-        if message.full_name() == "google.protobuf.Timestamp" {
+        if message.full_name() == TIMESTAMP {
             return json!({ "type": "string", "format": "date-time" });
+        }
+        if message.full_name() == RULE
+            && let Some(params) = message.parent_pool().get_message_by_name(PARAMS)
+        {
+            // Among the parts of the schema of the parameters.
+            self.message(&params);
+            let (params, rule) = (params.name(), message.name());
+            return json!({ "$ref": format!("#/components/schemas/{params}.{rule}") });
         }
         if self.seen.insert(message.full_name().to_owned()) {
             self.open.push(message.clone());
@@ -113,6 +122,10 @@ impl Schemas {
 
     fn field(&mut self, field: &FieldDescriptor) -> Value {
         let one = match field.kind() {
+            Kind::Message(entry) if entry.is_map_entry() => {
+                let values = self.field(&entry.map_entry_value_field());
+                return json!({ "type": "object", "additionalProperties": values });
+            }
             Kind::Message(message) => self.message(&message),
             Kind::Enum(values) => self.enumeration(&values),
             Kind::Bool => json!({ "type": "boolean" }),

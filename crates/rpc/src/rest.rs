@@ -13,6 +13,11 @@ use crate::descriptors::{methods, pool};
 /// The verbs that a method can have.
 const VERBS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
 
+/// The one message that is a text in JSON.
+pub(crate) const TIMESTAMP: &str = "google.protobuf.Timestamp";
+/// How many messages deep a query reaches into a request.
+const DEPTH: u8 = 2;
+
 /// Where the body of a request goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
@@ -35,6 +40,15 @@ pub struct Route {
     pub body: Body,
     /// The method.
     pub method: MethodDescriptor,
+}
+
+/// A parameter of a query.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Its name: that of the field, with those of the messages around it, such as `options.dry_run`.
+    pub name: String,
+    /// The field.
+    pub field: FieldDescriptor,
 }
 
 /// Why a request over HTTP is none.
@@ -131,23 +145,29 @@ impl Route {
         path
     }
 
-    /// The fields that a query may say: simple ones that are in neither the path nor the body.
+    /// The fields that a query may say: simple ones, also those of messages within the request, that are in neither the
+    /// path nor the body.
     #[must_use]
-    pub fn query_fields(&self) -> Vec<FieldDescriptor> {
-        let path = self.path_fields();
-        let elsewhere = |field: &FieldDescriptor| match &self.body {
-            Body::Whole => true,
-            Body::Field(body) => body == field.name() || path.contains(&field.name()),
-            Body::None => path.contains(&field.name()),
+    pub fn query_fields(&self) -> Vec<Parameter> {
+        let elsewhere = match &self.body {
+            Body::Whole => return Vec::new(),
+            Body::Field(body) => Some(body.as_str()),
+            Body::None => None,
         };
-        let simple = |field: &FieldDescriptor| {
-            !field.is_list() && !field.is_map() && !matches!(field.kind(), Kind::Message(_))
+        let mut found = Vec::new();
+        let mut path = self.path_fields();
+        path.extend(elsewhere);
+        simple(&self.method.input(), "", DEPTH, &mut |parameter| {
+            found.push(parameter);
+        });
+        let is_elsewhere = |name: &str| {
+            path.iter().any(|part| {
+                let rest = name.strip_prefix(part);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
         };
-        let input = self.method.input();
-        input
-            .fields()
-            .filter(|field| simple(field) && !elsewhere(field))
-            .collect()
+        found.retain(|parameter| !is_elsewhere(&parameter.name));
+        found
     }
 
     /// The JSON of the request message.
@@ -171,10 +191,10 @@ impl Route {
                 Map::from_iter([(field.clone(), body)])
             }
         };
+        let known = self.query_fields();
         for (name, text) in query {
-            let fields = self.query_fields();
-            let Some(field) = fields.iter().find(|field| field.name() == name) else {
-                let known: Vec<_> = fields.iter().map(FieldDescriptor::name).collect();
+            if !known.iter().any(|parameter| parameter.name == *name) {
+                let known: Vec<_> = known.into_iter().map(|it| it.name).collect();
                 let known = if known.is_empty() {
                     "none".to_owned()
                 } else {
@@ -184,8 +204,8 @@ impl Route {
                     name: name.clone(),
                     known,
                 });
-            };
-            request.insert(name.clone(), scalar(field, name, text)?);
+            }
+            place(&mut request, &self.method.input(), name, name, text)?;
         }
         for (name, text) in self.path_fields().into_iter().zip(path) {
             place(&mut request, &self.method.input(), name, name, text)?;
@@ -194,7 +214,23 @@ impl Route {
     }
 }
 
-/// Puts what the path says where it belongs, if nothing else is there.
+/// Finds the simple fields of a message and of those within it, down to a depth.
+fn simple(message: &MessageDescriptor, prefix: &str, depth: u8, found: &mut dyn FnMut(Parameter)) {
+    for field in message.fields() {
+        let name = format!("{prefix}{}", field.name());
+        match field.kind() {
+            _ if field.is_list() || field.is_map() => {}
+            Kind::Message(inner) if inner.full_name() != TIMESTAMP => {
+                if depth > 0 {
+                    simple(&inner, &format!("{name}."), depth - 1, found);
+                }
+            }
+            _ => found(Parameter { name, field }),
+        }
+    }
+}
+
+/// Puts what the path or the query says where it belongs, if nothing else is there.
 fn place(
     request: &mut Map<String, Value>,
     message: &MessageDescriptor,
@@ -250,6 +286,9 @@ fn scalar(field: &FieldDescriptor, name: &str, text: &str) -> Result<Value, Requ
             .map(Value::Bool)
             .map_err(|_| bad("true or false")),
         Kind::String | Kind::Enum(_) => Ok(Value::String(text.to_owned())),
+        Kind::Message(message) if message.full_name() == TIMESTAMP => {
+            Ok(Value::String(text.to_owned()))
+        }
         Kind::Uint32 | Kind::Fixed32 => {
             let number: Result<u32, _> = text.parse();
             number

@@ -8,13 +8,18 @@ use rpc::rest::{RequestError, Route, routes};
 use serde_json::{Value, json};
 
 const SERVICE: &str = "heddle.hv.v1.HypervisorNetwork";
+const REGION: &str = "heddle.region.v1.Region";
 
-fn document() -> Value {
-    rpc::openapi::document(SERVICE, "title", "1")
+fn document(service: &str) -> Value {
+    rpc::openapi::document(service, "title", "1")
 }
 
 fn route(name: &str) -> Route {
-    let mut routes = routes(SERVICE).into_iter();
+    route_of(SERVICE, name)
+}
+
+fn route_of(service: &str, name: &str) -> Route {
+    let mut routes = routes(service).into_iter();
     routes
         .find(|route| route.method.name() == name)
         .expect("a method of the service")
@@ -22,11 +27,16 @@ fn route(name: &str) -> Route {
 
 #[test]
 fn every_method_is_in_the_document_once() {
+    methods_of(SERVICE, 9);
+    methods_of(REGION, 29);
+}
+
+fn methods_of(service: &str, count: usize) {
     let pool = rpc::descriptors::pool();
-    let service = pool.get_service_by_name(SERVICE).unwrap();
-    let expected: BTreeSet<String> = service.methods().map(|it| it.name().to_owned()).collect();
-    assert_eq!(expected.len(), 9);
-    let document = document();
+    let methods = pool.get_service_by_name(service).unwrap();
+    let expected: BTreeSet<String> = methods.methods().map(|it| it.name().to_owned()).collect();
+    assert_eq!(expected.len(), count);
+    let document = document(service);
     let mut found = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (verb, operation) in operations.as_object().unwrap() {
@@ -35,7 +45,7 @@ fn every_method_is_in_the_document_once() {
                 !operation["description"].as_str().unwrap().is_empty(),
                 "{name}"
             );
-            let route = route(name);
+            let route = route_of(service, name);
             assert_eq!(
                 (route.verb, route.path.as_str()),
                 (verb.as_str(), path.as_str())
@@ -61,14 +71,20 @@ fn every_reference_of_the_document_leads_somewhere() {
             _ => {}
         }
     }
-    let (document, mut count) = (document(), 0);
-    walk(&document, &document, &mut count);
-    assert!(count > 20, "{count}");
+    for service in [SERVICE, REGION] {
+        let (document, mut count) = (document(service), 0);
+        walk(&document, &document, &mut count);
+        assert!(count > 20, "{count}");
+    }
 }
 
 #[test]
 fn every_message_and_field_has_a_comment() {
-    let document = document();
+    comments_of(&document(SERVICE));
+    comments_of(&document(REGION));
+}
+
+fn comments_of(document: &Value) {
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
         if name.starts_with("NetworkParams") {
             continue;
@@ -121,6 +137,52 @@ fn a_request_is_made_of_path_query_and_body() {
 }
 
 #[test]
+fn a_query_says_what_is_within_the_request() {
+    let route = route_of(REGION, "RemoveHypervisor");
+    let names: Vec<String> = route.query_fields().into_iter().map(|it| it.name).collect();
+    let policy = |name| format!("options.policy.{name}");
+    let policy = [
+        "parallel",
+        "attempts",
+        "stop_after",
+        "deadline_ms",
+        "backoff_ms",
+        "max_backoff_ms",
+    ]
+    .map(policy);
+    let mut expected = ["force", "options.dry_run", "options.idempotency_key"]
+        .map(str::to_owned)
+        .to_vec();
+    expected.extend(policy);
+    assert_eq!(names, expected);
+    let said = [
+        ("force", "true"),
+        ("options.dry_run", "true"),
+        ("options.policy.parallel", "4"),
+    ];
+    let made = route.request(&["hv1".to_owned()], &query(&said), None);
+    let expected = json!({
+        "name": "hv1", "force": true, "options": { "dry_run": true, "policy": { "parallel": 4 } }
+    });
+    assert_eq!(made.unwrap(), expected);
+    // A time is a text.
+    let made = route_of(REGION, "ListActions").request(
+        &[],
+        &query(&[("since", "2026-11-21T17:00:00Z")]),
+        None,
+    );
+    assert_eq!(made.unwrap(), json!({ "since": "2026-11-21T17:00:00Z" }));
+    // What has a body has no query.
+    let error = route_of(REGION, "PutCustomer")
+        .request(&["acme".to_owned()], &query(&[("enabled", "true")]), None)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "enabled: no such parameter; there are none"
+    );
+}
+
+#[test]
 fn what_does_not_fit_is_refused_by_name() {
     let path = ["x".to_owned()];
     let error = route("Get").request(&path, &query(&[]), None).unwrap_err();
@@ -147,7 +209,12 @@ fn what_does_not_fit_is_refused_by_name() {
 
 #[test]
 fn the_documented_examples_are_valid() {
-    let (document, guide) = (document(), include_str!("../../../docs/hvd.md"));
+    let expected = ["Change", "Error", "Machine", "NetworkParams"];
+    examples_of(SERVICE, include_str!("../../../docs/hvd.md"), &expected);
+}
+
+fn examples_of(service: &str, guide: &str, expected: &[&str]) {
+    let document = document(service);
     let mut names = BTreeSet::new();
     for block in guide.split("\n```json ").skip(1) {
         let (name, rest) = block.split_once('\n').unwrap();
@@ -166,10 +233,7 @@ fn the_documented_examples_are_valid() {
         );
         names.insert(name);
     }
-    assert_eq!(
-        names,
-        BTreeSet::from(["Change", "Error", "Machine", "NetworkParams"])
-    );
+    assert_eq!(names, expected.iter().copied().collect());
 }
 
 /// Checks a value against a schema, as far as schemas here go: a word that is not known here is a failure.

@@ -275,6 +275,16 @@ impl SecurityPolicies {
 }
 
 impl Rule {
+    /// Whether the rule makes sense for any machine: by itself, and without groups, which belong to one.
+    ///
+    /// # Errors
+    /// All that does not, by its path within the rule.
+    pub fn check_alone(&self) -> Result<(), Problems> {
+        let mut found = Findings::default();
+        self.check(&mut found, &Path::root(), &NetworkParams::default());
+        found.finish()
+    }
+
     fn check(&self, found: &mut Findings, at: &Path, params: &NetworkParams) {
         found.length(
             &at.field("name"),

@@ -1,5 +1,8 @@
 //! From JSON and to JSON Schema.
 
+use serde::de::DeserializeOwned;
+
+use super::policy::Rule;
 use super::problems::Problems;
 use super::{NetworkParams, bounds};
 
@@ -30,23 +33,41 @@ impl NetworkParams {
     /// When it is too long, no JSON, has unknown or wrong fields, or does not pass [`NetworkParams::check`]. Each
     /// problem names its field.
     pub fn from_json(json: &[u8]) -> Result<Self, ReadError> {
-        if json.len() > bounds::MESSAGE {
-            return Err(ReadError::TooLong { length: json.len() });
-        }
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        let params: Self = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-            let path = match error.path().to_string() {
-                root if root == "." => "network parameters".to_owned(),
-                path => path,
-            };
-            ReadError::Form(Problems::one(path, error.inner().to_string()))
-        })?;
-        reader.end().map_err(|error| {
-            ReadError::Form(Problems::one("network parameters", error.to_string()))
-        })?;
+        let params: Self = read(json, "network parameters")?;
         params.check()?;
         Ok(params)
     }
+}
+
+impl Rule {
+    /// Reads the JSON form of a rule for any machine, and checks it.
+    ///
+    /// # Errors
+    /// When it is too long, no JSON, has unknown or wrong fields, or does not pass [`Rule::check_alone`]. Each problem
+    /// names its field.
+    pub fn from_json(json: &[u8]) -> Result<Self, ReadError> {
+        let rule: Self = read(json, "rule")?;
+        rule.check_alone()?;
+        Ok(rule)
+    }
+}
+
+/// The whole of a text as a value; `what` is its name where no field is to be named.
+fn read<T: DeserializeOwned>(json: &[u8], what: &str) -> Result<T, ReadError> {
+    if json.len() > bounds::MESSAGE {
+        return Err(ReadError::TooLong { length: json.len() });
+    }
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = match error.path().to_string() {
+            root if root == "." => what.to_owned(),
+            path => path,
+        };
+        ReadError::Form(Problems::one(path, error.inner().to_string()))
+    })?;
+    let end = reader.end();
+    end.map_err(|error| ReadError::Form(Problems::one(what, error.to_string())))?;
+    Ok(value)
 }
 
 /// The JSON Schema (draft 2020-12) of network parameters, as `docs/netparams.schema.json` has it.

@@ -89,6 +89,10 @@ pub(super) fn params(from: &v1::NetworkParams) -> Result<NetworkParams> {
     })
 }
 
+pub(super) fn rule_alone(from: &v1::Rule) -> Result<Rule> {
+    rule(from, Path::Root)
+}
+
 fn vnic(from: &v1::Vnic, at: Path<'_>) -> Result<Vnic> {
     let field = |name| Path::Field(&at, name);
     let policies = from.security_policies.as_ref();

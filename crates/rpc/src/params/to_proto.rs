@@ -106,7 +106,7 @@ const fn rule_action(from: RuleAction) -> v1::RuleAction {
     }
 }
 
-fn rule(from: &Rule) -> v1::Rule {
+pub(super) fn rule(from: &Rule) -> v1::Rule {
     let direction = match from.direction {
         Direction::Inbound => v1::Direction::Inbound,
         Direction::Outbound => v1::Direction::Outbound,
