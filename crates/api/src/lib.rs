@@ -3,6 +3,8 @@
 //! [`read()`] turns text into a [`Document`] or into problems, each with its line; [`plan()`] compares a document
 //! with what the Northbound holds and gives the operations that make it so. Both are pure.
 //!
+//! [`hypervisors`] reads another document: the list of the hypervisors of a region.
+//!
 //! This crate must not know sockets: whoever calls it fetches the rows and commits the operations.
 //!
 //! Invariants: a document with a problem is never planned. A plan touches only rows that the document owns
@@ -12,6 +14,7 @@ mod check;
 mod desired;
 pub mod document;
 mod fields;
+pub mod hypervisors;
 pub mod plan;
 mod read;
 mod read_testbed;

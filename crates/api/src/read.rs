@@ -21,15 +21,26 @@ use crate::read_testbed::testbed;
 /// # Errors
 /// Everything that is wrong with it, in the order of the text.
 pub fn read(text: &str) -> Result<Document, Vec<Problem>> {
+    read_with(text, |node, problems| {
+        let document = document(node, problems);
+        check(&document, problems);
+        document
+    })
+}
+
+/// What `read` makes of a text, unless there is a problem with it.
+pub(crate) fn read_with<T>(
+    text: &str,
+    read: impl FnOnce(&Node, &mut Problems) -> T,
+) -> Result<T, Vec<Problem>> {
     let options = LoaderOptions::default().error_on_duplicate_keys(true);
     let node = parse_yaml_with_options(0, text, options).map_err(|error| vec![not_yaml(&error)])?;
     let mut problems = Problems::default();
-    let document = document(&node, &mut problems);
-    check(&document, &mut problems);
+    let value = read(&node, &mut problems);
     problems.0.sort();
     problems.0.dedup();
     if problems.0.is_empty() {
-        Ok(document)
+        Ok(value)
     } else {
         Err(problems.0)
     }
@@ -73,8 +84,8 @@ fn not_yaml(error: &LoadError) -> Problem {
     }
 }
 
-fn document(node: &Node, problems: &mut Problems) -> Document {
-    let mut fields = Fields::of(node, "the document", problems);
+/// The version of a document, which must be one that is known.
+pub(crate) fn version(fields: &mut Fields<'_, '_>) {
     if let Some(version) = fields.required::<u32>("version", "1")
         && version.value != 1
     {
@@ -84,6 +95,11 @@ fn document(node: &Node, problems: &mut Problems) -> Document {
             "write 1",
         );
     }
+}
+
+fn document(node: &Node, problems: &mut Problems) -> Document {
+    let mut fields = Fields::of(node, "the document", problems);
+    version(&mut fields);
     let name = fields.value::<Str>("name", "a name");
     let address_sets = fields.entries("address_sets");
     let port_groups = fields.entries("port_groups");
