@@ -50,6 +50,13 @@ pub enum Request {
         /// Whether it is told anything.
         enabled: bool,
     },
+    /// A hypervisor says itself where it is reached. Everything else stays as it was; one that is new is enabled.
+    Register {
+        /// Its name.
+        name: Str,
+        /// Where its daemon is reached.
+        endpoint: Str,
+    },
     /// A hypervisor is there no longer. It must have no machines; with `force`, those that leave it or were on it
     /// are taken to be gone.
     RemoveHypervisor {
@@ -184,6 +191,7 @@ impl Request {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::PutHypervisor { .. } => "put hypervisor",
+            Self::Register { .. } => "register hypervisor",
             Self::RemoveHypervisor { .. } => "remove hypervisor",
             Self::PutCustomer { .. } => "put customer",
             Self::RemoveCustomer { .. } => "remove customer",
@@ -262,6 +270,7 @@ impl Request {
                 row.tags = tags.clone();
                 row.enabled = *enabled;
             }),
+            Self::Register { name, endpoint } => edit.register(name, endpoint),
             Self::RemoveHypervisor { name, force } => edit.remove_hypervisor(name, *force),
             Self::PutCustomer { name, enabled } => {
                 edit.put_customer(name, *enabled);

@@ -20,6 +20,10 @@ impl Request {
                 say("endpoint", endpoint.to_string());
                 say("enabled", enabled.to_string());
             }
+            Self::Register { name, endpoint } => {
+                say("hypervisor", name.to_string());
+                say("endpoint", endpoint.to_string());
+            }
             Self::RemoveHypervisor { name, force } => {
                 say("hypervisor", name.to_string());
                 say("force", force.to_string());

@@ -118,6 +118,18 @@ impl<'a> Edit<'a> {
         Ok(())
     }
 
+    pub(super) fn register(&mut self, name: &Str, endpoint: &Str) -> Result<(), Refused> {
+        if endpoint.starts_with("unix:") {
+            let text = "is of one machine alone; register tcp:HOST:PORT or ssl:HOST:PORT";
+            return Err(Refused::invalid(format!("endpoint {endpoint:?}"), text));
+        }
+        let is_new = self.view.hypervisor(name).is_none();
+        self.put_hypervisor(name, |row| {
+            row.endpoint = endpoint.clone();
+            row.enabled |= is_new;
+        })
+    }
+
     pub(super) fn remove_hypervisor(&mut self, name: &Str, force: bool) -> Result<(), Refused> {
         let place = self.hypervisor(name)?;
         let what = || format!("hypervisor {name:?}");

@@ -151,6 +151,32 @@ fn a_port_is_opened_for_all_machines_of_a_customer_those_to_come_included() {
 }
 
 #[test]
+fn a_hypervisor_that_registers_says_only_where_it_is() {
+    let mut world = World::new();
+    let register = |name: &str, endpoint: &str| Request::Register {
+        name: name.into(),
+        endpoint: endpoint.into(),
+    };
+    world.ask(register("hv9", "ssl:hv9:6651"));
+    let row = |world: &World, name: &str| world.view.hypervisor(name).unwrap().1.clone();
+    assert!(row(&world, "hv9").enabled);
+    world.ask(Request::PutHypervisor {
+        name: "hv9".into(),
+        endpoint: "ssl:hv9:6651".into(),
+        tags: [Str::from("rack-7")].into_iter().collect(),
+        enabled: false,
+    });
+    world.ask(register("hv9", "ssl:hv9.example:6651"));
+    let row = row(&world, "hv9");
+    assert_eq!(row.endpoint, "ssl:hv9.example:6651");
+    assert!(!row.enabled && row.tags.len() == 1);
+    for endpoint in ["unix:/run/x", "pssl:1", "ssl:"] {
+        let text = world.refusal(register("hv0", endpoint));
+        assert!(text.starts_with("endpoint \""), "{text}");
+    }
+}
+
+#[test]
 fn scopes_are_machines_tags_and_what_they_have_in_common() {
     let mut world = World::new();
     world.ask(Request::AddRule {
