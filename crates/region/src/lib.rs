@@ -19,5 +19,6 @@ pub mod request;
 pub mod rollout;
 #[cfg(test)]
 mod samples;
+pub mod verdict;
 pub mod view;
 pub mod wanted;

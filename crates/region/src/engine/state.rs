@@ -9,8 +9,9 @@ use model::region::{Action, ActionState};
 use model::{Str, Uuid};
 use ovsdb::RowChange;
 
-use crate::fleet::{DONE, Fleet, HELD, LinkState};
+use crate::fleet::{Fleet, LinkState};
 use crate::rollout::Counts;
+use crate::verdict::Verdict;
 use crate::view::View;
 
 /// Who leads.
@@ -84,9 +85,9 @@ impl State {
         }
         let mut counts = Counts::default();
         for (_, outcome) in action.outcomes.iter() {
-            match outcome.as_str() {
-                DONE => counts.done += 1,
-                HELD => counts.held += 1,
+            match Verdict::read(outcome) {
+                Some(Verdict::Done) => counts.done += 1,
+                Some(Verdict::Held) => counts.held += 1,
                 _ => counts.failed += 1,
             }
         }

@@ -7,13 +7,10 @@ use model::{Map, Str};
 
 use super::Order;
 use crate::rollout::{Counts, Outcome, Policy, Progress, Rollout, Tell};
+use crate::verdict::Verdict;
 
 /// While it runs, news of it is written down that often, in milliseconds.
 const RECORD: u64 = 1_000;
-/// What stands in `outcomes` of a hypervisor that has done what it was told.
-pub const DONE: &str = "done";
-/// What stands in `outcomes` of a hypervisor that was not told, because the action stopped. Other words say what failed.
-pub const HELD: &str = "held";
 
 #[derive(Debug)]
 pub(super) struct Course {
@@ -32,10 +29,8 @@ impl Course {
     /// The rest of an action: who has done it already is not told again.
     pub(super) fn of(action: &Action, now: u64) -> Self {
         let is_done = |name: &Str| {
-            action
-                .outcomes
-                .get(name)
-                .is_some_and(|outcome| outcome == DONE)
+            let outcome = action.outcomes.get(name);
+            outcome.and_then(|text| Verdict::read(text)) == Some(Verdict::Done)
         };
         let rest = action.hypervisors.iter().filter(|name| !is_done(name));
         Self {
@@ -112,7 +107,10 @@ impl Course {
             if matches!(progress, Progress::Held) {
                 held.push(host.clone());
             }
-            let Some(text) = text(progress) else { continue };
+            let Some(verdict) = Verdict::of(progress) else {
+                continue;
+            };
+            let text = Str::from(verdict.to_string());
             if self.recorded.get(&host) != Some(&text) {
                 self.recorded.insert(host.clone(), text.clone());
                 outcomes.insert(host, text);
@@ -130,15 +128,4 @@ impl Course {
             held: if over { held } else { Vec::new() },
         })
     }
-}
-
-/// What stands in `outcomes`, once there is an outcome.
-fn text(progress: &Progress) -> Option<Str> {
-    Some(match progress {
-        Progress::Waiting | Progress::Telling { .. } | Progress::Again { .. } => return None,
-        Progress::Done { .. } => DONE.into(),
-        Progress::Away { reason } => format!("away: {reason}").into(),
-        Progress::Refused { reason } => format!("refused: {reason}").into(),
-        Progress::Held => HELD.into(),
-    })
 }

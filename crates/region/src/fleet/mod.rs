@@ -25,7 +25,6 @@ use ovsdb::RowChange;
 use crate::rollout::{Counts, Outcome};
 use crate::view::{Touched, View};
 use course::Course;
-pub use course::{DONE, HELD};
 pub use order::{Change, Order};
 
 /// How long one that refused is left alone, unless something else is wanted from it.
