@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use daemon::DaemonArgs;
-use transport::TlsArgs;
 
 use crate::door::DoorArgs;
 
@@ -42,22 +41,7 @@ impl Args {
         let mut args = self.clone();
         args.host = absolute(&self.host)?;
         args.store = absolute(&self.store)?;
-        let tls = &self.door.tls;
-        args.door.tls = TlsArgs {
-            private_key: absolute(&tls.private_key)?,
-            certificate: absolute(&tls.certificate)?,
-            peer_ca_cert: absolute(&tls.peer_ca_cert)?,
-            bootstrap_ca_cert: absolute(&tls.bootstrap_ca_cert)?,
-            ..tls.clone()
-        };
-        // The word none stands for no authority.
-        if tls
-            .ca_cert
-            .as_deref()
-            .is_some_and(|path| path.as_os_str() != "none")
-        {
-            args.door.tls.ca_cert = absolute(&tls.ca_cert)?;
-        }
+        args.door.tls = self.door.tls.absolute()?;
         Ok(args)
     }
 }

@@ -6,17 +6,18 @@ mod support;
 #[path = "../../openflow/tests/switch/mod.rs"]
 mod switch;
 
-use std::path::Path;
 use std::process::Stdio;
 
 use hvd::client::Target;
 use prost::Message;
 use rpc::hv::v1;
 use serde_json::{Value, json};
-use support::{Client, Daemon, PATIENCE, Pki, add, params};
+use support::http::{http, rest};
+use support::pki::Pki;
+use support::{Client, Daemon, PATIENCE, add, params};
 use switch::Switch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
@@ -25,39 +26,6 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use transport::{Remote, TlsArgs};
-
-/// The answer to a request over HTTP/1.1 at the unix socket: status and body.
-async fn http(socket: &Path, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
-    let mut stream = UnixStream::connect(socket).await.unwrap();
-    let head = format!(
-        "{head}\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    // One that refuses a body need not read it.
-    let _ = stream.write_all(body).await;
-    let mut answer = Vec::new();
-    let read = stream.read_to_end(&mut answer);
-    tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap();
-    let split = answer
-        .windows(4)
-        .position(|window| window == b"\r\n\r\n")
-        .unwrap();
-    let head = String::from_utf8_lossy(&answer[..split]).into_owned();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, answer[split + 4..].to_vec())
-}
-
-async fn rest(socket: &Path, verb: &str, path: &str, body: &Value) -> (u16, Value) {
-    let text = if body.is_null() {
-        String::new()
-    } else {
-        body.to_string()
-    };
-    let head = format!("{verb} {path} HTTP/1.1\r\ncontent-type: application/json");
-    let (status, body) = http(socket, &head, text.as_bytes()).await;
-    (status, serde_json::from_slice(&body).unwrap())
-}
 
 async fn call(port: u16, tls: &TlsArgs, name: Option<&str>) -> Result<Client, String> {
     let remote = Remote::Ssl("127.0.0.1".to_owned(), port);

@@ -9,16 +9,23 @@
 //! What people ask for is a [`request`]; its plan is rows, written in one transaction together with the row that says who
 //! did what.
 //!
-//! All of that is decided without a socket or a clock; the [`engine`] runs it.
+//! All of that is decided without a socket or a clock; the [`engine`] runs it, and [`service`] is gRPC and REST over it,
+//! at the door of [`hvd`].
 //!
 //! It must not know how a hypervisor is programmed, nor how a database is kept.
 
+pub mod args;
 pub mod engine;
 pub mod fleet;
 pub mod request;
 pub mod rollout;
+mod run;
 #[cfg(test)]
 mod samples;
+pub mod service;
 pub mod verdict;
 pub mod view;
 pub mod wanted;
+
+pub use args::Args;
+pub use run::run;

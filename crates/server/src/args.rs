@@ -23,7 +23,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ServerArgs {
     /// Where the database files are [default: OVN_DBDIR or /var/lib/ovn].
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "etcd")]
     pub db_dir: Option<PathBuf>,
     #[command(flatten)]
     /// Databases in etcd.

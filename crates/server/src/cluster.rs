@@ -20,8 +20,7 @@ pub struct EtcdArgs {
         long,
         value_name = "ENDPOINT",
         num_args = 1..,
-        value_delimiter = ',',
-        conflicts_with = "db_dir"
+        value_delimiter = ','
     )]
     pub etcd: Vec<String>,
     /// What the keys in etcd begin with.

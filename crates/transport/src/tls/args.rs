@@ -35,6 +35,30 @@ pub struct TlsArgs {
 }
 
 impl TlsArgs {
+    /// The same with files named from the root: a daemon that has detached is somewhere else, and reads certificates
+    /// again.
+    ///
+    /// # Errors
+    /// When the current folder is not known.
+    pub fn absolute(&self) -> std::io::Result<Self> {
+        let absolute =
+            |path: &Option<PathBuf>| path.as_deref().map(std::path::absolute).transpose();
+        // The word none stands for no authority.
+        let is_word = |path: &PathBuf| path.as_os_str() == "none";
+        let ca_cert = match &self.ca_cert {
+            Some(path) if is_word(path) => Some(path.clone()),
+            path => absolute(path)?,
+        };
+        Ok(Self {
+            private_key: absolute(&self.private_key)?,
+            certificate: absolute(&self.certificate)?,
+            ca_cert,
+            bootstrap_ca_cert: absolute(&self.bootstrap_ca_cert)?,
+            peer_ca_cert: absolute(&self.peer_ca_cert)?,
+            ..self.clone()
+        })
+    }
+
     /// What the flags mean where all of them are values.
     ///
     /// # Errors
