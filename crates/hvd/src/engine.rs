@@ -96,6 +96,7 @@ impl Hypervisor {
             store: Some(store),
             queue,
             ports: BTreeMap::new(),
+            other_ports: false,
             health,
             retry: None,
             audit: settings.audit,
@@ -161,6 +162,8 @@ struct Engine {
     store: Option<Store>,
     queue: mpsc::Receiver<Job>,
     ports: BTreeMap<String, u16>,
+    /// Whether ports came or went since they were read, of which no machine that is known has any.
+    other_ports: bool,
     health: watch::Sender<bool>,
     retry: Option<Instant>,
     audit: Duration,
@@ -242,6 +245,7 @@ impl Engine {
         let flows = self.handle.dump_flows().await?;
         let meters = self.meters().await?;
         self.ports = ports.iter().filter_map(numbered).collect();
+        self.other_ports = false;
         let installed = Installed::new(flows.into_iter().map(|desc| desc.flow), meters);
         let ports = self.named_ports();
         let numbers = self.core().connected(ports, installed);
@@ -275,9 +279,18 @@ impl Engine {
 
     /// A port came, went or changed. All are read again: what waits in the queue may be older than what is known.
     async fn port(&mut self, status: &PortStatus) {
-        if !self.is_healthy() || !self.core().cares_for(&status.port.name) {
+        if !self.is_healthy() {
             return;
         }
+        if !self.core().cares_for(&status.port.name) {
+            // It may be of a machine that is still to come.
+            self.other_ports = true;
+            return;
+        }
+        self.read_ports().await;
+    }
+
+    async fn read_ports(&mut self) {
         if let Err(error) = self.ports_changed().await {
             tracing::warn!(target: "hvd", "{error}");
             self.away(&error.to_string());
@@ -286,6 +299,7 @@ impl Engine {
     }
 
     async fn ports_changed(&mut self) -> Result<(), Error> {
+        self.other_ports = false;
         let ports = self.handle.dump_ports().await?;
         let ports: BTreeMap<String, u16> = ports.iter().filter_map(numbered).collect();
         let both = ports.keys().chain(self.ports.keys());
@@ -406,6 +420,9 @@ impl Engine {
         request: &Request,
         asked: &Asked,
     ) -> Result<(Answer, bool), Failure> {
+        if self.other_ports && self.is_healthy() {
+            self.read_ports().await;
+        }
         let decision = self.core().plan(request, asked);
         let plan = match decision.map_err(Failure::Refused)? {
             Decision::Done(answer) => return Ok((answer, true)),

@@ -394,6 +394,27 @@ async fn flows_come_with_their_port_and_follow_its_number() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_came_before_its_machine_has_its_flows_at_once() {
+    let (switch, folder) = (Switch::start(), folder());
+    let daemon = Daemon::ready(folder.path(), switch.management(), &[]).await;
+    let mut client = daemon.client().await;
+    let words = "add-port br0 early -- set interface early type=dummy ofport_request=31";
+    switch.vsctl(&words.split(' ').collect::<Vec<_>>());
+    // The switch tells of it when it likes to, and then it is no news.
+    let change = client.add(add(params(1, "early", "192.0.2.2")));
+    let change = change.await.unwrap().into_inner();
+    let wanted = "in_port=31";
+    let found = || flows(&switch).iter().any(|flow| flow.contains(wanted));
+    let has = async {
+        while !found() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    };
+    let has = tokio::time::timeout(PATIENCE, has).await;
+    assert!(has.is_ok(), "{change:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_watches_is_told_everything_and_can_go_on_where_it_was() {
     let (switch, folder) = (Switch::start(), folder());
     let daemon = Daemon::ready(folder.path(), switch.management(), &[]).await;
