@@ -237,10 +237,7 @@ impl Engine {
     }
 
     async fn read_and_repair(&mut self, kind: Kind) -> Result<(), Error> {
-        // A connection to the management socket is told of nothing before it asks.
-        let masks = vec![(AsyncConfig::PORT_STATUS, PORT_CHANGES)];
-        let wanted = Message::SetAsyncConfig(AsyncConfig { masks });
-        self.handle.send(wanted).await?;
+        self.ask_for_ports().await?;
         let ports = self.handle.dump_ports().await?;
         let flows = self.handle.dump_flows().await?;
         let meters = self.meters().await?;
@@ -250,6 +247,10 @@ impl Engine {
         let ports = self.named_ports();
         let numbers = self.core().connected(ports, installed);
         self.repair(&numbers).await?;
+        if self.other_ports {
+            // What came or went while nothing was told.
+            self.ports_changed().await?;
+        }
         let settled = self.core().settle();
         if let Err(error) = self.write(settled).await {
             tracing::error!(target: "hvd", "{error}");
@@ -260,6 +261,13 @@ impl Engine {
         }
         self.health.send_replace(true);
         Ok(())
+    }
+
+    /// A connection to the management socket is told of nothing before it asks.
+    async fn ask_for_ports(&self) -> Result<(), Error> {
+        let masks = vec![(AsyncConfig::PORT_STATUS, PORT_CHANGES)];
+        let wanted = Message::SetAsyncConfig(AsyncConfig { masks });
+        self.handle.send(wanted).await
     }
 
     async fn meters(&self) -> Result<Vec<Meter>, Error> {
@@ -349,8 +357,14 @@ impl Engine {
     }
 
     /// Tells the switch, in the order that a commit asks for.
-    async fn send(&self, commit: &Commit) -> Result<(), Error> {
+    async fn send(&mut self, commit: &Commit) -> Result<(), Error> {
         self.each(&commit.before).await?;
+        let is_config = |message: &Message| matches!(message, Message::SetConfig(_));
+        if commit.before.iter().any(is_config) {
+            // With a new configuration the switch forgets what it was asked to tell.
+            self.ask_for_ports().await?;
+            self.other_ports = true;
+        }
         if !commit.bundle.is_empty() {
             self.handle.bundle(commit.bundle.clone()).await?;
             self.handle.barrier().await?;
