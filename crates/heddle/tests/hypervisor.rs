@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)] // These are tests, though not marked so.
 
+mod guide_common;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
@@ -31,8 +33,7 @@ impl Host {
             southbound: None,
         };
         let hypervisor = Hypervisor::start(&spec).unwrap();
-        let bin = scratch.folder("bin").unwrap();
-        std::os::unix::fs::symlink(HEDDLE, bin.join("heddle")).unwrap();
+        guide_common::offer(&scratch, HEDDLE);
         Self {
             hypervisor,
             _underlay: underlay,
@@ -115,47 +116,9 @@ impl Host {
         flows
     }
 
-    /// Runs a script on this host with processes, mounts and named namespaces of its own, which end with it.
+    /// Runs a script on this host.
     fn script(&self, script: &Path, arguments: &[&str], input: Stdio) -> Output {
-        let path = std::env::var("PATH").unwrap_or_default();
-        let mut command = Command::new("setpriv");
-        command
-            .args([
-                "--pdeathsig",
-                "KILL",
-                "unshare",
-                "--mount",
-                "--pid",
-                "--fork",
-                "--kill-child",
-            ])
-            .args([
-                "sh",
-                "-c",
-                "mkdir -p /run/netns && mount -t tmpfs none /run/netns && exec \"$@\"",
-                "sh",
-            ])
-            .arg(script)
-            .args(arguments)
-            .current_dir(self.scratch.path())
-            .env(
-                "PATH",
-                format!("{}:{path}", self.scratch.path().join("bin").display()),
-            )
-            .env("OVS_RUNDIR", self.hypervisor.folder())
-            .env("OVS_DBDIR", self.hypervisor.folder())
-            .env("OVS_LOGDIR", self.hypervisor.folder())
-            .env("HEDDLE_MACHINES", self.scratch.path())
-            .stdin(input)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let child = self
-            .hypervisor
-            .namespace()
-            .run(move || command.spawn())
-            .unwrap()
-            .unwrap();
-        child.wait_with_output().unwrap()
+        guide_common::script(&self.hypervisor, &self.scratch, script, arguments, input)
     }
 }
 
@@ -167,27 +130,10 @@ fn params(number: u32, name: &str) -> String {
     )
 }
 
-/// The commands of the guide, in their order.
-fn commands(guide: &str) -> String {
-    let blocks = guide.split("\n```sh\n").skip(1);
-    let blocks = blocks.filter_map(|block| block.split("\n```").next());
-    blocks.collect::<Vec<_>>().join("\n")
-}
-
 #[test]
 fn the_guide_leads_to_ping() {
     let host = Host::new();
-    let guide = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/hvd.md"));
-    let script = format!(
-        "#!/bin/bash\nset -eux -o pipefail\n{}\n",
-        commands(&guide.unwrap())
-    );
-    let script = host.scratch.write("guide", &script).unwrap();
-    testbed::run(Command::new("chmod").arg("+x").arg(&script)).unwrap();
-    let output = host.script(&script, &[], Stdio::null());
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{said}\n{error}");
+    let said = guide_common::follow(&host.hypervisor, &host.scratch, "hvd.md");
     let results: Vec<&str> = said
         .lines()
         .filter(|line| line.contains("packet loss"))
