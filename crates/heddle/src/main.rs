@@ -11,6 +11,7 @@ mod nb;
 mod northbound;
 mod odp;
 mod of;
+mod regional;
 mod roles;
 mod tables;
 mod trace;
@@ -48,6 +49,8 @@ enum Command {
     Odp(odp::Args),
     /// Ask the daemon of a hypervisor, heddle hvd.
     Hv(hv::Args),
+    /// Run the service of a region of hypervisors, and ask it.
+    Region(Box<regional::Args>),
     /// Say what becomes of a packet, and why.
     Trace(trace::Args),
     /// Say what a logical flow is for: by its UUID, or the cookie of an OpenFlow flow.
@@ -99,6 +102,7 @@ fn run(args: Vec<OsString>) -> anyhow::Result<ExitCode> {
         Command::Vs(args) => block_on(vs::run(args)),
         Command::Odp(args) => odp::run(args),
         Command::Hv(args) => block_on(hv::run(args)),
+        Command::Region(args) => regional::run(*args),
         Command::Trace(args) => block_on(trace::run(args)),
         Command::Explain(args) => block_on(trace::explain::run(args)),
         Command::Pcap(args) => block_on(trace::captured::run(args)),

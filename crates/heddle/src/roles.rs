@@ -113,3 +113,9 @@ pub(crate) fn hvd(args: &hvd::Args) -> anyhow::Result<ExitCode> {
     hvd::run(identity, args)?;
     Ok(ExitCode::SUCCESS)
 }
+
+pub(crate) fn region(args: &region::Args) -> anyhow::Result<ExitCode> {
+    let identity = Identity::ovn("heddle-region", VERSION);
+    region::run(identity, args)?;
+    Ok(ExitCode::SUCCESS)
+}

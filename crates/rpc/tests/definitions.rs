@@ -211,6 +211,8 @@ fn what_does_not_fit_is_refused_by_name() {
 fn the_documented_examples_are_valid() {
     let expected = ["Change", "Error", "Machine", "NetworkParams"];
     examples_of(SERVICE, include_str!("../../../docs/hvd.md"), &expected);
+    let expected = ["Action", "AddRuleRequest", "Change", "Progress"];
+    examples_of(REGION, include_str!("../../../docs/region.md"), &expected);
 }
 
 fn examples_of(service: &str, guide: &str, expected: &[&str]) {

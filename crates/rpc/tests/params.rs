@@ -199,6 +199,16 @@ proptest! {
     }
 
     #[test]
+    fn a_rule_alone_is_the_same_in_both(rule in rule()) {
+        let rule = Rule { remote_groups: Vec::new(), ..rule };
+        let proto = v1::Rule::from(&rule);
+        prop_assert_eq!(&Rule::try_from(&proto).unwrap(), &rule);
+        let json = serde_json::to_value(&proto).unwrap();
+        prop_assert_eq!(&json, &serde_json::to_value(&rule).unwrap());
+        prop_assert_eq!(serde_json::from_value::<v1::Rule>(json).unwrap(), proto);
+    }
+
+    #[test]
     fn any_bytes_are_read_or_refused(bytes in vec(any::<u8>(), 0..200)) {
         if let Ok(proto) = v1::NetworkParams::decode(bytes.as_slice()) {
             let _ = NetworkParams::try_from(&proto);
