@@ -20,6 +20,9 @@ impl Change {
     pub(super) fn asks(self) -> Asked {
         match self {
             Self::Register { endpoint, how } => {
+                // Who may only register may not look how an action goes on.
+                let mut how = how;
+                how.detach = true;
                 let options = None;
                 one(v1::RegisterRequest { endpoint, options }, how)
             }

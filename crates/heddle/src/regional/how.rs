@@ -184,6 +184,25 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("{digits:?}: is no number of that size"))
 }
 
+/// A time from which on something is asked for.
+pub(super) type Since = pbjson_types::Timestamp;
+
+/// A time, or how long ago it was.
+pub(super) fn since(text: &str) -> Result<Since, String> {
+    let written = serde_json::from_value(text.into());
+    if let Ok(time) = written {
+        return Ok(time);
+    }
+    let ago =
+        time(text).map_err(|error| format!("{error}; or a time such as 2026-11-21T17:00:00Z"))?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let time = now.unwrap_or_default().saturating_sub(ago);
+    Ok(Since {
+        seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
+        nanos: 0,
+    })
+}
+
 fn millis(text: &str) -> Result<u32, String> {
     u32::try_from(time(text)?.as_millis()).map_err(|_| "is too long".to_owned())
 }
@@ -232,5 +251,17 @@ mod tests {
             assert!(time(bad).is_err(), "{bad}");
         }
         assert!(millis("60d").is_err());
+    }
+
+    #[test]
+    fn a_time_is_a_date_or_how_long_ago_it_was() {
+        let time = since("2026-11-21T17:00:00Z").unwrap();
+        assert_eq!((time.seconds, time.nanos), (1_795_280_400, 0));
+        assert!(since("2h").unwrap().seconds - since("3h").unwrap().seconds >= 3600);
+        assert!(
+            since("yesterday")
+                .unwrap_err()
+                .contains("2026-11-21T17:00:00Z")
+        );
     }
 }

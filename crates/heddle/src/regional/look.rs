@@ -53,8 +53,8 @@ pub(super) enum Look {
         )]
         who: String,
         /// Only from this time on: 2h, 7d, or 2026-11-21T17:00:00Z.
-        #[arg(long, value_name = "TIME", value_parser = since)]
-        since: Option<Since>,
+        #[arg(long, value_name = "TIME", value_parser = how::since)]
+        since: Option<how::Since>,
         /// Only what concerns this hypervisor.
         #[arg(
             long,
@@ -180,25 +180,6 @@ pub(super) enum FloatingAddresses {
         )]
         customer: String,
     },
-}
-
-/// A time from which on something is asked for.
-type Since = pbjson_types::Timestamp;
-
-/// A time, or how long ago it was.
-fn since(text: &str) -> Result<Since, String> {
-    let written = serde_json::from_value(text.into());
-    if let Ok(time) = written {
-        return Ok(time);
-    }
-    let ago = how::time(text)
-        .map_err(|error| format!("{error}; or a time such as 2026-11-21T17:00:00Z"))?;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let time = now.unwrap_or_default().saturating_sub(ago);
-    Ok(Since {
-        seconds: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
-        nanos: 0,
-    })
 }
 
 type Done = anyhow::Result<ExitCode>;

@@ -113,9 +113,12 @@ pub(super) fn change(change: &v1::Change, is_dry: bool, as_json: bool) -> anyhow
             change.hypervisors.join(", ")
         )?,
         (false, 0) => writeln!(out, "everything is so already")?,
+        (false, number) if hosts == 0 => {
+            writeln!(out, "action {number}: it concerns no hypervisor")?;
+        }
         (false, number) => writeln!(
             out,
-            "action {number}: {hosts} hypervisors; heddle region watch {number} waits for it"
+            "action {number}: {hosts} hypervisors; heddle region watch {number} waits for them"
         )?,
     }
     Ok(())
