@@ -74,7 +74,7 @@ pub(super) async fn dump(
     let names = names(&switch);
     let show = |flow: &FlowView<'_>| {
         let text = match how.stats {
-            true => print::flow_with_counters(&flow.to_desc()),
+            true => flow.with_counters().to_string(),
             false => flow.to_string(),
         };
         match how.names {

@@ -17,7 +17,6 @@ use openflow::{Action, Field, FlowKey, Match, Port};
 use pipeline::{ChassisId, End, Fields, Filling, Network, Payload, PortId, Trace};
 
 use super::switches::{Switches, cookie};
-use crate::of::print::flow_with_counters;
 
 /// OpenFlow tables: from ports into the pipelines, and from there to ports.
 const FROM_PORTS: u8 = 0;
@@ -350,7 +349,7 @@ impl Outcome {
         for hit in &self.hits {
             let chassis = hit.chassis.map_or("switch", |it| network[it].name.as_str());
             let whose = if hit.is_ours { "" } else { " with others" };
-            let flow = flow_with_counters(&hit.flow);
+            let flow = hit.flow.to_string();
             text.push_str(&format!("{chassis} +{}{whose}: {flow}\n", hit.packets));
         }
         text

@@ -9,7 +9,6 @@ use pipeline::{ChassisId, Flow, Network, Node, NodeKind, Trace};
 
 use super::nearest;
 use super::source::SourceArgs;
-use crate::of::print::flow_with_counters;
 use crate::of::switch::{Switch, SwitchArgs};
 
 /// Where the switches are.
@@ -154,7 +153,7 @@ impl Switches {
                 return vec![NodeKind::Error(text).into()];
             }
             let found = by_cookie.get(&(chassis, cookie(flow.uuid)));
-            let lines = found.into_iter().flatten().map(|it| flow_with_counters(it));
+            let lines = found.into_iter().flatten().map(ToString::to_string);
             let nodes: Vec<Node> = lines.map(|it| NodeKind::Action(it).into()).collect();
             if nodes.is_empty() {
                 return vec![NodeKind::Error("*** no OpenFlow flows".into()).into()];

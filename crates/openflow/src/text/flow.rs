@@ -6,6 +6,7 @@ use crate::action::Iter;
 use crate::flow::{Flow, FlowFlags, FlowKey};
 use crate::group::{Bucket, Group, GroupKind};
 use crate::matching::Match;
+use crate::message::multipart::{FlowCounters, FlowDesc};
 use crate::message::{Meter, MeterBand};
 
 impl Say for FlowKey {
@@ -28,49 +29,102 @@ pub(crate) struct FlowText<'a> {
     pub(crate) priority: u16,
     pub(crate) matches: &'a Match,
     pub(crate) actions: Iter<'a>,
+    /// What it has counted, and for how many seconds it has not been changed, where that is to be written.
+    pub(crate) counted: Option<(FlowCounters, Option<u16>)>,
+}
+
+impl<'a> From<&'a Flow> for FlowText<'a> {
+    fn from(flow: &'a Flow) -> Self {
+        Self {
+            cookie: flow.cookie,
+            table: flow.key.table,
+            idle_timeout: flow.idle_timeout,
+            hard_timeout: flow.hard_timeout,
+            flags: flow.flags,
+            importance: flow.importance,
+            priority: flow.key.priority,
+            matches: &flow.key.matches,
+            actions: flow.actions.iter(),
+            counted: None,
+        }
+    }
 }
 
 /// As `ovs-ofctl --no-names --no-stats dump-flows` writes it.
 impl Say for Flow {
     fn say(&self, out: &mut String) {
+        FlowText::from(self).say(out);
+    }
+}
+
+/// As `ovs-ofctl --no-names dump-flows` writes it.
+impl Say for FlowDesc {
+    fn say(&self, out: &mut String) {
         let text = FlowText {
-            cookie: self.cookie,
-            table: self.key.table,
-            idle_timeout: self.idle_timeout,
-            hard_timeout: self.hard_timeout,
-            flags: self.flags,
-            importance: self.importance,
-            priority: self.key.priority,
-            matches: &self.key.matches,
-            actions: self.actions.iter(),
+            counted: Some((self.counters, self.hard_age)),
+            ..FlowText::from(&self.flow)
         };
         text.say(out);
     }
 }
 
+/// A number with its name, and what stands between it and what follows.
+fn number(out: &mut String, name: &str, value: u64) {
+    out.push_str(name);
+    Dec(value).say(out);
+    out.push_str(", ");
+}
+
 impl Say for FlowText<'_> {
     fn say(&self, out: &mut String) {
+        let counted = self.counted.as_ref();
         if self.cookie != 0 {
             out.push_str("cookie=");
             Hex::from(self.cookie).say(out);
             out.push_str(", ");
+        } else if counted.is_some() {
+            out.push_str("cookie=0x0, ");
         }
-        if self.table != 0 {
-            out.push_str("table=");
-            Dec(self.table.into()).say(out);
-            out.push_str(", ");
+        if let Some((seconds, nanoseconds)) = counted.and_then(|(counters, _)| counters.duration) {
+            out.push_str("duration=");
+            Dec(seconds.into()).say(out);
+            match nanoseconds / 1_000_000 {
+                0 => out.push_str("s, "),
+                millis => put!(out, ".{millis:03}s, "),
+            }
+        }
+        if counted.is_some() || self.table != 0 {
+            number(out, "table=", self.table.into());
+        }
+        if let Some((counters, _)) = counted {
+            for (name, count) in [
+                ("n_packets=", counters.packets),
+                ("n_bytes=", counters.bytes),
+            ] {
+                if let Some(count) = count {
+                    number(out, name, count);
+                }
+            }
         }
         if self.idle_timeout != 0 {
-            put!(out, "idle_timeout={}, ", self.idle_timeout);
+            number(out, "idle_timeout=", self.idle_timeout.into());
         }
         if self.hard_timeout != 0 {
-            put!(out, "hard_timeout={}, ", self.hard_timeout);
+            number(out, "hard_timeout=", self.hard_timeout.into());
         }
         for name in self.flags.names() {
             put!(out, "{name} ");
         }
         if self.importance != 0 {
-            put!(out, "importance={}, ", self.importance);
+            number(out, "importance=", self.importance.into());
+        }
+        if let Some((counters, hard_age)) = counted {
+            if let Some((seconds, _)) = counters.idle {
+                number(out, "idle_age=", seconds.into());
+            }
+            if let Some(seconds) = hard_age {
+                number(out, "hard_age=", (*seconds).into());
+            }
         }
         if self.matches.write_text(out, self.priority) {
             out.push(' ');

@@ -28,6 +28,7 @@ use crate::action::{
 use crate::field::{Field, FieldValue, Format, Subfield, ones};
 use crate::group::{Bucket, Group};
 use crate::message::Meter;
+use crate::message::multipart::FlowDesc;
 use crate::port::Port;
 use crate::{Action, Actions, Flow, FlowKey, Match};
 
@@ -78,7 +79,7 @@ macro_rules! shown {
 shown! {
     crate::action::Bundle Controller Ct Encap EncapProperty HashFields Learn LearnSpec Multipath Nat Observation Sample
     ActionList<'_> BucketOf<'_>
-    Action Actions Bucket Bytes<'_> Dec Ethernet Field FieldValue Flow FlowKey FlowText<'_> Group Hex Ip Match Meter
+    Action Actions Bucket Bytes<'_> Dec Ethernet Field FieldValue Flow FlowDesc FlowKey FlowText<'_> Group Hex Ip Match Meter
     Subfield Value<'_>
 }
 

@@ -1,64 +1,10 @@
 //! Flows, and how they change.
 
-use std::fmt::Write as _;
-
 use openflow::Flow;
 use openflow::message::multipart::{Aggregate, FlowDesc, FlowEvent, FlowUpdate};
 use serde_json::{Value, json};
 
-use super::{count, put, seconds, seconds_json};
-
-/// A flow with what it has counted.
-pub(crate) fn flow_with_counters(desc: &FlowDesc) -> String {
-    let (flow, counters) = (&desc.flow, &desc.counters);
-    let mut out = format!("cookie={:#x}, ", flow.cookie);
-    if let Some(duration) = counters.duration {
-        put!(out, "duration={}, ", seconds(duration));
-    }
-    put!(out, "table={}, ", flow.key.table);
-    for (name, value) in [("n_packets", counters.packets), ("n_bytes", counters.bytes)] {
-        if let Some(value) = value {
-            put!(out, "{name}={value}, ");
-        }
-    }
-    // The rest of a flow's own text stands behind its cookie and table, with the ages in the middle.
-    let bare = Flow {
-        cookie: 0,
-        key: openflow::FlowKey {
-            table: 0,
-            ..flow.key.clone()
-        },
-        idle_timeout: 0,
-        hard_timeout: 0,
-        ..flow.clone()
-    };
-    for (name, value) in [
-        ("idle_timeout", flow.idle_timeout),
-        ("hard_timeout", flow.hard_timeout),
-    ] {
-        if value != 0 {
-            put!(out, "{name}={value}, ");
-        }
-    }
-    let mut ages = String::new();
-    if let Some((idle, _)) = counters.idle {
-        put!(ages, "idle_age={idle}, ");
-    }
-    if let Some(age) = desc.hard_age {
-        put!(ages, "hard_age={age}, ");
-    }
-    // Flags and importance stand before the ages.
-    let text = bare.to_string();
-    let matches = bare.key.matches.is_empty() && bare.key.priority == 0x8000;
-    let from = if matches {
-        text.find("actions=")
-    } else {
-        let key = bare.key.to_string();
-        text.find(&format!("{key} actions="))
-    };
-    let (head, tail) = text.split_at(from.unwrap_or(0));
-    out + head + &ages + tail
-}
+use super::{count, seconds_json};
 
 pub(in super::super) fn flow_json(flow: &Flow) -> Value {
     let flags: Vec<&str> = flow.flags.names().collect();

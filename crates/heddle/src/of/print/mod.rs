@@ -10,7 +10,6 @@ mod table;
 
 use serde_json::{Value, json};
 
-pub(crate) use flow::flow_with_counters;
 pub(super) use flow::*;
 pub(super) use group::*;
 pub(super) use port::*;

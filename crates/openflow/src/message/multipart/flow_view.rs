@@ -117,6 +117,12 @@ impl<'a> FlowView<'a> {
         }
     }
 
+    /// The text of the flow with what it has counted.
+    #[must_use]
+    pub const fn with_counters(self) -> WithCounters<'a> {
+        WithCounters(self)
+    }
+
     /// The flow, as a value of its own.
     #[must_use]
     pub fn to_flow(self) -> Flow {
@@ -182,8 +188,25 @@ impl<'a> FlowView<'a> {
 /// As [`Flow`] is written.
 impl fmt::Display for FlowView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, false)
+    }
+}
+
+/// A flow as [`FlowDesc`] is written.
+#[derive(Debug, Clone, Copy)]
+pub struct WithCounters<'a>(FlowView<'a>);
+
+impl fmt::Display for WithCounters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write(f, true)
+    }
+}
+
+impl FlowView<'_> {
+    fn write(self, f: &mut fmt::Formatter<'_>, counters: bool) -> fmt::Result {
         let bytes = match self.0 {
-            Repr::Other(desc) => return desc.flow.fmt(f),
+            Repr::Other(desc) if counters => return fmt::Display::fmt(desc, f),
+            Repr::Other(desc) => return fmt::Display::fmt(&desc.flow, f),
             Repr::Bytes(bytes) => bytes,
         };
         let behind = behind_key(bytes).map_or(&[][..], |(.., behind)| behind);
@@ -197,8 +220,9 @@ impl fmt::Display for FlowView<'_> {
             priority: self.priority(),
             matches: &self.matches(),
             actions: Iter::of_own(behind),
+            counted: counters.then(|| (self.counters(), None)),
         };
-        text.fmt(f)
+        fmt::Display::fmt(&text, f)
     }
 }
 

@@ -17,7 +17,7 @@ mod table;
 pub use counters::{Aggregate, FlowCounters};
 pub use description::{Description, IpfixStats};
 pub use flow::{FlowDesc, FlowQuery};
-pub use flow_view::FlowView;
+pub use flow_view::{FlowView, WithCounters};
 pub use flows::FlowList;
 pub use group::{GroupFeatures, GroupStats};
 pub use meter::{MeterFeatures, MeterStats};
