@@ -11,6 +11,8 @@ mod refused;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use hvflow::params::Rule;
 use model::region::{Action, ActionState, Hypervisor};
 use model::{Map, Set, Str, Uuid};
@@ -24,6 +26,8 @@ pub use refused::{Reason, Refused};
 
 /// So many actions are kept; the oldest that are over go.
 pub const ACTIONS: usize = 10_000;
+/// So many outcomes are kept of them all, one for each hypervisor of each action.
+pub const OUTCOMES: usize = 1_000_000;
 
 /// A set of machines: for which all holds that is said. With nothing said it is all machines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -353,20 +357,24 @@ fn concerned(view: &View, changes: &[RowChange]) -> Result<Set<Str>, Refused> {
     Ok(names)
 }
 
-/// The oldest actions, if there are too many.
+/// The oldest actions that are over, if there are too many, or too much is kept of them.
 fn forgotten_actions(view: &View) -> Vec<RowChange> {
-    let excess = (view.actions.len() + 1).saturating_sub(ACTIONS);
-    if excess == 0 {
-        return Vec::new();
-    }
-    let mut over: Vec<_> = view
+    let (mut over, under_way): (Vec<_>, Vec<_>) = view
         .actions
         .iter()
-        .filter(|(_, action)| is_over(view, action))
-        .collect();
-    over.sort_by_key(|(_, action)| action.number);
+        .partition(|(_, action)| is_over(view, action));
+    over.sort_by_key(|(_, action)| std::cmp::Reverse(action.number));
+    let outcomes_of = |action: &Action| action.hypervisors.len();
+    // One is about to come.
+    let mut count = under_way.len() + 1;
+    let mut outcomes: usize = under_way.iter().map(|(_, it)| outcomes_of(it)).sum();
+    let is_kept = |(_, action): &(&Uuid, &Arc<Action>)| {
+        count += 1;
+        outcomes += outcomes_of(action);
+        count <= ACTIONS && outcomes <= OUTCOMES
+    };
     over.into_iter()
-        .take(excess)
+        .skip_while(is_kept)
         .map(|(uuid, action)| change::<Action>(*uuid, Some(action), None))
         .collect()
 }

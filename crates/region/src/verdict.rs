@@ -10,6 +10,8 @@ const DONE: &str = "done";
 const AWAY: &str = "away: ";
 const REFUSED: &str = "refused: ";
 const HELD: &str = "held";
+/// How many characters a reason has at most: it is kept for long, and a daemon may say much.
+const LONGEST: usize = 400;
 
 /// What came of an action on one hypervisor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +32,8 @@ impl Verdict {
         Some(match progress {
             Progress::Waiting | Progress::Telling { .. } | Progress::Again { .. } => return None,
             Progress::Done { .. } => Self::Done,
-            Progress::Away { reason } => Self::Away(reason.clone()),
-            Progress::Refused { reason } => Self::Refused(reason.clone()),
+            Progress::Away { reason } => Self::Away(brief(reason)),
+            Progress::Refused { reason } => Self::Refused(brief(reason)),
             Progress::Held => Self::Held,
         })
     }
@@ -49,6 +51,13 @@ impl Verdict {
                 |reason| Some(Self::Away(reason.into())),
             ),
         }
+    }
+}
+
+fn brief(reason: &str) -> String {
+    match reason.char_indices().nth(LONGEST) {
+        None => reason.to_owned(),
+        Some((end, _)) => format!("{}...", &reason[..end]),
     }
 }
 

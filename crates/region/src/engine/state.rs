@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use model::region::{Action, ActionState};
+use model::region::Action;
 use model::{Str, Uuid};
 use ovsdb::RowChange;
 
@@ -91,9 +91,7 @@ impl State {
                 _ => counts.failed += 1,
             }
         }
-        if action.state == ActionState::Running {
-            counts.waiting = all.saturating_sub(action.outcomes.len());
-        }
+        counts.waiting = all.saturating_sub(action.outcomes.len());
         counts
     }
 

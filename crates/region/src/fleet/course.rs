@@ -26,13 +26,13 @@ pub(super) struct Course {
 }
 
 impl Course {
-    /// The rest of an action: who has done it already is not told again.
-    pub(super) fn of(action: &Action, now: u64) -> Self {
+    /// The rest of an action, for its hypervisors in this order: who has done it already is not told again.
+    pub(super) fn of<'a>(action: &Action, hosts: impl Iterator<Item = &'a Str>, now: u64) -> Self {
         let is_done = |name: &Str| {
             let outcome = action.outcomes.get(name);
             outcome.and_then(|text| Verdict::read(text)) == Some(Verdict::Done)
         };
-        let rest = action.hypervisors.iter().filter(|name| !is_done(name));
+        let rest = hosts.filter(|name| !is_done(name));
         Self {
             action: action.number,
             rollout: Rollout::new(

@@ -5,7 +5,8 @@
 //!
 //! Invariants: a hypervisor is told one thing after the other, and only the difference between what it is to have and
 //! what it has; one that an action has not reached yet is told nothing until the action's
-//! [rollout](crate::rollout::Rollout) says so; when every link is up, nothing is refused and all rollouts are over,
+//! [rollout](crate::rollout::Rollout) says so; a machine that has moved is forgotten where it was only when it is ready
+//! where it went; when every link is up, nothing is refused and all rollouts are over,
 //! every enabled hypervisor that no action holds has what it is to have.
 
 mod course;
@@ -48,7 +49,7 @@ pub struct Fleet {
     returning: usize,
     /// When hypervisors are to be looked at; some of these times mean nothing any more.
     timers: BTreeSet<(u64, Uuid)>,
-    /// Those whose link has just come up, or has not, and whom a rollout waits for.
+    /// Those whom a rollout may wait for, and may do so no longer.
     arrived: BTreeSet<Uuid>,
     orders: VecDeque<Order>,
     next: u64,
@@ -110,7 +111,7 @@ struct Telling {
     deadline: u64,
     /// What cannot be told, because it makes no sense.
     wrong: Vec<String>,
-    /// Whether it is told nothing yet, because its link is new.
+    /// Whether it is told nothing yet, because its link is new or it would be too early.
     waits: bool,
 }
 
@@ -129,7 +130,7 @@ impl Fleet {
         };
         fleet.follow_hosts(&touched);
         for action in actions {
-            let course = Course::of(&action, now);
+            let course = fleet.course(&action, now);
             fleet.rollouts.insert(action.number, course);
         }
         fleet
@@ -234,13 +235,28 @@ impl Fleet {
         match action.as_deref().map(|action| (action, action.state)) {
             Some((action, ActionState::Running)) => {
                 if course.is_none_or(|course| course.has_ended()) {
-                    self.rollouts.insert(number, Course::of(action, now));
+                    let course = self.course(action, now);
+                    self.rollouts.insert(number, course);
                 }
             }
             Some((_, ActionState::Stopped)) => course.into_iter().for_each(Course::stop),
             Some((_, ActionState::Done)) => {}
             None => drop(self.rollouts.remove(&number)),
         }
+    }
+
+    /// The rest of an action. Those that machines have left come last: they wait for those where the machines went.
+    fn course(&self, action: &Action, now: u64) -> Course {
+        let is_left = |name: &Str| {
+            let host = self.names.get(name).copied();
+            host.is_some_and(|host| {
+                let mut machines = self.view.machines_on(host);
+                machines.any(|(_, row)| row.departed.iter().any(|place| place.uuid() == host))
+            })
+        };
+        let (left, others): (Vec<_>, Vec<_>) =
+            action.hypervisors.iter().partition(|it| is_left(it));
+        Course::of(action, others.into_iter().chain(left), now)
     }
 
     /// An [`Order::Record`] is in the database, and what it changed was applied.
@@ -261,6 +277,7 @@ impl Fleet {
             host.again = None;
             self.ready.insert(uuid);
             self.arrived.insert(uuid);
+            self.free_those_left(uuid);
         }
     }
 
@@ -312,6 +329,7 @@ impl Fleet {
         };
         self.heard(telling.course, &row.name, outcome, now);
         self.ready.insert(uuid);
+        self.free_those_left(uuid);
     }
 
     /// The next thing to do, until there is none for now.

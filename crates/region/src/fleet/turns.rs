@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::Uuid;
+use model::region::Machine;
 
 use super::{Change, Fleet, Link, NOT_YET, Order, Telling};
 use crate::rollout::{Outcome, Tell};
@@ -15,6 +16,8 @@ pub(super) const RETURNING: usize = 64;
 const DEADLINE: Duration = Duration::from_secs(30);
 /// How many hypervisors are looked at before others get their turn: each takes as long as it has machines.
 pub(super) const LOOKED_AT: usize = 32;
+/// Why a hypervisor that was left does not forget a machine.
+const NOT_READY: &str = "a machine stays here until it is ready where it went";
 /// For how much longer than it may take an answer is waited for, in milliseconds: the shell keeps the time too.
 const GRACE: u64 = 1_000;
 
@@ -24,6 +27,8 @@ struct Task {
     changes: Vec<Change>,
     /// What cannot be told, because it makes no sense.
     wrong: Vec<String>,
+    /// Whether it is to forget machines that are not ready yet where they went.
+    too_early: bool,
 }
 
 impl Fleet {
@@ -37,10 +42,17 @@ impl Fleet {
             host.again = host.again.filter(|again| *again > now);
             let late = host.telling.take_if(|telling| telling.deadline <= now);
             if let Some(telling) = late {
-                let reason = "no answer in time".to_owned();
-                host.link = Link::Down(reason.clone());
                 let row = Arc::clone(&host.row);
-                self.link(&row);
+                let reason = match (telling.waits, &host.link) {
+                    (true, Link::Up(_)) => NOT_READY,
+                    _ => "no answer in time",
+                };
+                // One that waits for its link has one that is being set up.
+                if !telling.waits {
+                    host.link = Link::Down(reason.to_owned());
+                    self.link(&row);
+                }
+                let reason = reason.to_owned();
                 self.heard(telling.course, &row.name, Outcome::Unreachable(reason), now);
             }
             self.ready.insert(uuid);
@@ -80,7 +92,18 @@ impl Fleet {
         self.rollouts.get_mut(&action)?.poll(now)
     }
 
-    /// Tells those whom a rollout waits for since their link was new.
+    /// Those that this one's machines have left may forget them when they are ready here.
+    pub(super) fn free_those_left(&mut self, uuid: Uuid) {
+        let machines = self.view.machines_on(uuid);
+        let ours = machines.filter(|(_, row)| row.hypervisor.is_some_and(|at| at.uuid() == uuid));
+        let left: Vec<Uuid> = ours
+            .flat_map(|(_, row)| row.departed.iter().map(|place| place.uuid()))
+            .collect();
+        self.ready.extend(left.iter().copied());
+        self.arrived.extend(left);
+    }
+
+    /// Tells those whom a rollout waits for: their link was new, or a machine was not ready where it went.
     pub(super) fn go_on_with_arrived(&mut self, now: u64) {
         for uuid in std::mem::take(&mut self.arrived) {
             let Some(host) = self.hosts.get_mut(&uuid) else {
@@ -92,7 +115,7 @@ impl Fleet {
             else {
                 continue;
             };
-            let left = telling.deadline.saturating_sub(now + GRACE);
+            let left = telling.deadline.saturating_sub(now);
             let tell = Tell {
                 host: host.row.name.to_string(),
                 attempt,
@@ -117,6 +140,9 @@ impl Fleet {
             Err(outcome) => outcome,
             Ok(task) if !task.changes.is_empty() => {
                 return self.tell(uuid, task, course, tell.deadline, now);
+            }
+            Ok(task) if task.too_early => {
+                return self.keep(uuid, task, course, tell.deadline, true, now);
             }
             Ok(task) if task.wrong.is_empty() => Outcome::Done,
             Ok(task) => Outcome::Refused(task.wrong.join("; ")),
@@ -191,7 +217,7 @@ impl Fleet {
     fn keep(
         &mut self,
         uuid: Uuid,
-        Task { changes, wrong }: Task,
+        Task { changes, wrong, .. }: Task,
         course: Option<(i64, u32)>,
         deadline: Duration,
         waits: bool,
@@ -202,7 +228,9 @@ impl Fleet {
         let Some(host) = self.hosts.get_mut(&uuid) else {
             return;
         };
-        let deadline = now + u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX) + GRACE;
+        // Nobody else keeps the time of one that waits.
+        let grace = if waits { 0 } else { GRACE };
+        let deadline = now + u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX) + grace;
         self.timers.insert((deadline, uuid));
         host.telling = Some(Telling {
             number,
@@ -237,7 +265,7 @@ impl Fleet {
             Link::New => return Err(Outcome::Unreachable(NOT_YET.to_owned())),
             Link::Down(reason) => return Err(Outcome::Unreachable(reason.clone())),
         };
-        let (mut changes, mut wrong) = (Vec::new(), Vec::new());
+        let (mut changes, mut wrong, mut too_early) = (Vec::new(), Vec::new(), false);
         for (machine, row) in self.view.machines_on(uuid) {
             let number = u32::try_from(row.number).unwrap_or(u32::MAX);
             match wanted(&self.view, machine, uuid) {
@@ -249,7 +277,10 @@ impl Fleet {
                     }
                 }
                 Ok(Wanted::Absent) if has.contains_key(&number) => {
-                    changes.push(Change::Remove(number));
+                    match self.is_ready(machine, row) {
+                        true => changes.push(Change::Remove(number)),
+                        false => too_early = true,
+                    }
                 }
                 Ok(Wanted::Absent) => self.orders.push_back(Order::Forgotten {
                     machine,
@@ -259,6 +290,26 @@ impl Fleet {
         }
         // First room is made: an address may go from one machine to another.
         changes.sort_by_key(|change| matches!(change, Change::Replace(_)));
-        Ok(Task { changes, wrong })
+        Ok(Task {
+            changes,
+            wrong,
+            too_early,
+        })
+    }
+
+    /// Whether a machine is as it should be where it is, if it is to be anywhere.
+    fn is_ready(&self, uuid: Uuid, row: &Machine) -> bool {
+        let Some(place) = row.hypervisor else {
+            return true;
+        };
+        let link = self.hosts.get(&place.uuid()).map(|host| &host.link);
+        let Some(Link::Up(has)) = link else {
+            return false;
+        };
+        let number = u32::try_from(row.number).unwrap_or(u32::MAX);
+        match (wanted(&self.view, uuid, place.uuid()), has.get(&number)) {
+            (Ok(Wanted::Present(params)), Some(Some(has))) => *params == **has,
+            _ => false,
+        }
     }
 }

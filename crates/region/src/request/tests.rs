@@ -419,7 +419,7 @@ fn who_is_held_by_a_stopped_action_is_concerned_by_no_other() {
         held_by: Some(plan.action),
         ..Hypervisor::clone(row)
     };
-    let change = edit::change(uuid, Some(&**row), Some(held));
+    let change = change(uuid, Some(&**row), Some(held));
     world.view.apply(&[change]);
     let close = Request::RemoveRule {
         scope: of_customer("acme"),
@@ -453,7 +453,7 @@ fn the_log_of_actions_has_a_bound() {
                 state: ActionState::Done,
                 ..Action::default()
             };
-            edit::change(
+            change(
                 Uuid::from_u64_pair(9, u64::try_from(number).unwrap()),
                 None,
                 Some(action),
@@ -470,6 +470,27 @@ fn the_log_of_actions_has_a_bound() {
         .map(|action| action.number)
         .max();
     assert_eq!(last, Some(101 + i64::try_from(ACTIONS).unwrap()));
+    // A few that concern many are as much.
+    let mut world = World::new();
+    let hypervisors: Set<Str> = (0..10_000).map(|n| format!("hv{n}").into()).collect();
+    let count = i64::try_from(OUTCOMES / 10_000).unwrap() + 5;
+    let old: Vec<RowChange> = (1..=count)
+        .map(|number| {
+            let action = Action {
+                number: 100 + number,
+                state: ActionState::Done,
+                hypervisors: hypervisors.clone(),
+                ..Action::default()
+            };
+            let uuid = Uuid::from_u64_pair(9, u64::try_from(number).unwrap());
+            change(uuid, None, Some(action))
+        })
+        .collect();
+    world.view.apply(&old);
+    world.ask(set(false));
+    let kept = world.view.actions.values();
+    let kept: usize = kept.map(|action| action.hypervisors.len()).sum();
+    assert!((OUTCOMES - 10_000..=OUTCOMES).contains(&kept), "{kept}");
 }
 
 fn scope() -> impl Strategy<Value = Scope> {

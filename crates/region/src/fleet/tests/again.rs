@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use model::Strong;
 use model::region::{Hypervisor, Machine};
 
 use super::world::{World, host, rule, uuid};
@@ -74,13 +75,7 @@ fn one_that_never_says_whether_it_is_there_is_given_up() {
     drop(orders(&mut fleet, 0));
     drop(orders(&mut fleet, 200));
     assert_eq!(fleet.counts(1).unwrap().failed, 1);
-    // It is linked anew, and told when it is there after all.
-    let linked = orders(&mut fleet, 5_000);
-    assert!(
-        linked
-            .iter()
-            .any(|order| matches!(order, Order::Link { .. }))
-    );
+    // It is told when it is there after all.
     fleet.up("hv0", Machines::new());
     let told = orders(&mut fleet, 5_000);
     assert!(told.iter().any(|order| matches!(order, Order::Tell { .. })));
@@ -116,4 +111,76 @@ fn many_are_looked_at_a_few_at_a_time_and_none_is_left_out() {
     (0..count).for_each(|number| world.machine(i64::try_from(number).unwrap() + 1, number));
     world.run_long();
     assert!(world.is_converged());
+}
+
+/// A machine that has moved from the first hypervisor to the second, which is away and has it as passive.
+fn moved(policy: &[(&str, i64)]) -> World {
+    let mut world = World::default();
+    world.hypervisors(2);
+    world.machine(7, 0);
+    world.run();
+    world.edit::<Machine>(uuid(3, 7), |row| {
+        row.leaving = row.hypervisor.replace(Strong::new(host(1)));
+    });
+    world.run();
+    world.set_there(1, false);
+    world.log.clear();
+    world.edit::<Machine>(uuid(3, 7), |row| {
+        row.departed = row.leaving.take().into_iter().collect();
+    });
+    world.action(1, &[0, 1], policy);
+    world
+}
+
+#[test]
+fn nobody_forgets_a_machine_before_it_is_ready_where_it_went() {
+    let mut world = moved(&[("parallel", 2), ("attempts", 1)]);
+    world.run_long();
+    assert_eq!((world.numbers(0), &world.log), (vec![7], &vec![]));
+    let action = world.of_action(1);
+    let outcomes: Vec<&str> = action
+        .outcomes
+        .iter()
+        .map(|(_, word)| word.as_str())
+        .collect();
+    let stays = "away: a machine stays here until it is ready where it went";
+    assert_eq!(outcomes, [stays, "away: no route"]);
+    world.set_there(1, true);
+    world.run();
+    assert_eq!(world.log, ["hv1: 1", "hv0: 1"]);
+    assert!(world.numbers(0).is_empty() && world.is_converged());
+}
+
+#[test]
+fn who_is_left_waits_for_the_other_and_both_are_done() {
+    for parallel in [1, 2] {
+        let mut world = moved(&[("parallel", parallel), ("attempts", 1)]);
+        world.set_there(1, true);
+        world.run_long();
+        assert_eq!(world.log, ["hv1: 1", "hv0: 1"], "{parallel} at once");
+        let action = world.of_action(1);
+        assert!(
+            action.outcomes.iter().all(|(_, word)| word == "done"),
+            "{action:?}"
+        );
+        assert!(world.is_converged());
+    }
+}
+
+#[test]
+fn what_a_daemon_says_is_kept_in_short() {
+    let mut world = World::default();
+    world.hypervisors(1);
+    world.machine(1, 0);
+    world.run();
+    world.action(1, &[0], &[]);
+    world.put([(uuid(5, 0), Some(rule(22)))]);
+    world.settle();
+    let (host, number, _) = world.told.remove(0);
+    let outcome = Outcome::Refused("\u{e4}".repeat(10_000));
+    world.fleet.told(&host, number, 0, outcome, world.now);
+    world.settle();
+    let action = world.of_action(1);
+    let (_, said) = action.outcomes.iter().next().unwrap();
+    assert!(said.starts_with("refused: ") && said.chars().count() < 500);
 }
