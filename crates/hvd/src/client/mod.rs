@@ -101,8 +101,12 @@ async fn open(target: Target) -> std::io::Result<Stream> {
             .chain(&connection.other_names)
             .collect();
         if !names.iter().any(|name| *name == wanted) {
+            let remedy = match target.name {
+                Some(_) => "that is the name that it must have",
+                None => "say which name is right with --server-name",
+            };
             let text = format!(
-                "the certificate of the other side is for {names:?}, not for {wanted:?}; say which name is right with --server-name"
+                "the certificate of the other side is for {names:?}, not for {wanted:?}; {remedy}"
             );
             return Err(std::io::Error::new(
                 std::io::ErrorKind::PermissionDenied,

@@ -26,8 +26,13 @@ use fleet::{Simulated, socket};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// Starts a service of this name.
+/// Starts a service of this name, without certificates.
 pub(crate) async fn start(place: &Place, name: &str) -> Engine {
+    start_with(place, name, Options::default()).await
+}
+
+/// The same with certificates.
+pub(crate) async fn start_with(place: &Place, name: &str, tls: Options) -> Engine {
     let place = place.clone();
     let opened = tokio::task::spawn_blocking(move || {
         let start = std::time::Instant::now();
@@ -44,7 +49,7 @@ pub(crate) async fn start(place: &Place, name: &str) -> Engine {
         name: name.into(),
         tls: Tls::new(Options {
             protocols: vec![b"h2"],
-            ..Options::default()
+            ..tls
         }),
         pace: Pace {
             first: Duration::from_millis(20),
