@@ -4,14 +4,14 @@
 //! request; a request that cannot be carried out changes nothing and says which part of it is wrong; after a plan every
 //! machine that it touches has parameters that make sense.
 
+mod concerned;
 mod describe;
 mod edit;
+mod log;
 mod machines;
 mod refused;
 #[cfg(test)]
 mod tests;
-
-use std::sync::Arc;
 
 use hvflow::params::Rule;
 use model::region::{Action, ActionState, Hypervisor};
@@ -19,15 +19,10 @@ use model::{Map, Set, Str, Uuid};
 use ovsdb::RowChange;
 
 use crate::view::View;
-use crate::wanted::wanted;
 use edit::Edit;
 pub(crate) use edit::change;
+pub use log::{ACTIONS, OUTCOMES};
 pub use refused::{Reason, Refused};
-
-/// So many actions are kept; the oldest that are over go.
-pub const ACTIONS: usize = 10_000;
-/// So many outcomes are kept of them all, one for each hypervisor of each action.
-pub const OUTCOMES: usize = 1_000_000;
 
 /// A set of machines: for which all holds that is said. With nothing said it is all machines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -215,13 +210,13 @@ impl Request {
         }
     }
 
-    /// How to carry it out.
+    /// How to carry it out. The view is tried out on, and is as before then.
     ///
     /// # Errors
     /// When it names what is not there, or would leave what makes no sense.
     pub fn plan(
         &self,
-        view: &View,
+        view: &mut View,
         about: &About,
         new_uuid: &mut dyn FnMut() -> Uuid,
     ) -> Result<Plan, Refused> {
@@ -235,7 +230,7 @@ impl Request {
             .max()
             .unwrap_or(0)
             + 1;
-        let hypervisors = concerned(view, &changes)?;
+        let hypervisors = concerned::concerned(view, &changes)?;
         let is_over = hypervisors.is_empty();
         let action = Action {
             number,
@@ -254,7 +249,7 @@ impl Request {
             key: about.key.clone(),
         };
         changes.push(change(uuid, None, Some(action)));
-        changes.extend(forgotten_actions(view));
+        changes.extend(log::forgotten(view));
         Ok(Plan {
             changes,
             action: number,
@@ -320,72 +315,6 @@ impl Request {
             Self::Stop { action } => edit.stop(*action),
             Self::Resume { action } => edit.resume(*action),
         }
-    }
-}
-
-/// The hypervisors from which something else is wanted after changes than before.
-fn concerned(view: &View, changes: &[RowChange]) -> Result<Set<Str>, Refused> {
-    let mut after = view.clone();
-    let (touched, wrong) = after.apply(changes);
-    if let Some(error) = wrong.first() {
-        return Err(Refused::invalid("request", error.to_string()));
-    }
-    let mut names = Set::default();
-    for uuid in &touched.hypervisors {
-        let mut differs = false;
-        for machine in &touched.machines {
-            let new = wanted(&after, *machine, *uuid).map_err(|error| {
-                Refused::invalid(format!("machine {}", error.machine), error.text)
-            })?;
-            differs |= wanted(view, *machine, *uuid).as_ref() != Ok(&new);
-        }
-        let Some(row) = after
-            .hypervisors
-            .get(uuid)
-            .filter(|row| differs && row.enabled)
-        else {
-            continue;
-        };
-        if let Some(action) = row.held_by {
-            return Err(Refused::conflict(
-                format!("hypervisor {:?}", row.name),
-                format!("action {action} stopped before it was told; resume that first"),
-            ));
-        }
-        names.insert(row.name.clone());
-    }
-    Ok(names)
-}
-
-/// The oldest actions that are over, if there are too many, or too much is kept of them.
-fn forgotten_actions(view: &View) -> Vec<RowChange> {
-    let (mut over, under_way): (Vec<_>, Vec<_>) = view
-        .actions
-        .iter()
-        .partition(|(_, action)| is_over(view, action));
-    over.sort_by_key(|(_, action)| std::cmp::Reverse(action.number));
-    let outcomes_of = |action: &Action| action.hypervisors.len();
-    // One is about to come.
-    let mut count = under_way.len() + 1;
-    let mut outcomes: usize = under_way.iter().map(|(_, it)| outcomes_of(it)).sum();
-    let is_kept = |(_, action): &(&Uuid, &Arc<Action>)| {
-        count += 1;
-        outcomes += outcomes_of(action);
-        count <= ACTIONS && outcomes <= OUTCOMES
-    };
-    over.into_iter()
-        .skip_while(is_kept)
-        .map(|(uuid, action)| change::<Action>(*uuid, Some(action), None))
-        .collect()
-}
-
-/// Whether nothing can come of an action any more.
-fn is_over(view: &View, action: &Action) -> bool {
-    let mut hypervisors = view.hypervisors.values();
-    match action.state {
-        ActionState::Running => false,
-        ActionState::Done => true,
-        ActionState::Stopped => hypervisors.all(|row| row.held_by != Some(action.number)),
     }
 }
 

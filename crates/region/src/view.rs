@@ -165,6 +165,14 @@ impl View {
         machines.filter_map(|uuid| Some((uuid, self.machines.get(&uuid)?)))
     }
 
+    /// The hypervisors that have to do with a machine; one may come twice.
+    pub fn places_of(&self, machine: Uuid) -> impl Iterator<Item = Uuid> {
+        self.machines
+            .get(&machine)
+            .into_iter()
+            .flat_map(|row| places(row))
+    }
+
     /// The machines that a rule speaks of.
     pub fn machines_of(&self, rule: &Rule) -> BTreeSet<Uuid> {
         let found: Vec<Uuid> = match narrowest(rule) {

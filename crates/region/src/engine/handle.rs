@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use model::{Str, Uuid};
+use model::Str;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::answer::{Answer, Refusal, RefusalKind, edited};
@@ -75,7 +75,8 @@ impl Handle {
     pub async fn ask(&self, ask: Ask) -> Result<Answer, Refusal> {
         check(&ask)?;
         if ask.dry_run {
-            return self.read(|state| try_out(state, &ask));
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+            return try_out(&mut state, &ask);
         }
         let (reply, answer) = oneshot::channel();
         let sent = self.jobs.send(Job { ask, reply }).await;
@@ -155,14 +156,14 @@ fn check(ask: &Ask) -> Result<(), Refusal> {
 }
 
 /// The plan to carry out what is asked for.
-pub(super) fn plan(state: &State, ask: &Ask) -> Result<Plan, Refusal> {
+pub(super) fn plan(state: &mut State, ask: &Ask) -> Result<Plan, Refusal> {
     let about = About {
         time: wall(),
         who: ask.who.clone(),
         policy: ask.policy.to_map(),
         key: ask.key.clone(),
     };
-    Ok(ask.request.plan(state.view(), &about, &mut Uuid::new_v4)?)
+    Ok(state.plan(&ask.request, &about)?)
 }
 
 /// What was answered to the same request with the same key, if it was.
@@ -187,7 +188,7 @@ pub(super) fn earlier(state: &State, ask: &Ask) -> Result<Option<Answer>, Refusa
     }))
 }
 
-fn try_out(state: &State, ask: &Ask) -> Result<Answer, Refusal> {
+fn try_out(state: &mut State, ask: &Ask) -> Result<Answer, Refusal> {
     let plan = plan(state, ask)?;
     Ok(Answer {
         action: None,

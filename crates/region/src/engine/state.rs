@@ -10,6 +10,7 @@ use model::{Str, Uuid};
 use ovsdb::RowChange;
 
 use crate::fleet::{Fleet, LinkState};
+use crate::request::{About, Plan, Refused, Request};
 use crate::rollout::Counts;
 use crate::verdict::Verdict;
 use crate::view::View;
@@ -113,6 +114,14 @@ impl State {
         match &mut self.role {
             Role::Following(_) => None,
             Role::Leading(fleet) => Some(fleet),
+        }
+    }
+
+    /// How to carry a request out.
+    pub(super) fn plan(&mut self, request: &Request, about: &About) -> Result<Plan, Refused> {
+        match &mut self.role {
+            Role::Following(view) => request.plan(view, about, &mut Uuid::new_v4),
+            Role::Leading(fleet) => fleet.plan(request, about, &mut Uuid::new_v4),
         }
     }
 

@@ -23,6 +23,7 @@ use model::region::{Action, ActionState, Hypervisor};
 use model::{Str, Table, Uuid};
 use ovsdb::RowChange;
 
+use crate::request::{About, Plan, Refused, Request};
 use crate::rollout::{Counts, Outcome};
 use crate::view::{Touched, View};
 use course::Course;
@@ -139,6 +140,19 @@ impl Fleet {
     /// What is known.
     pub const fn view(&self) -> &View {
         &self.view
+    }
+
+    /// How to carry a request out.
+    ///
+    /// # Errors
+    /// As [`Request::plan`].
+    pub fn plan(
+        &mut self,
+        request: &Request,
+        about: &About,
+        new_uuid: &mut dyn FnMut() -> Uuid,
+    ) -> Result<Plan, Refused> {
+        request.plan(&mut self.view, about, new_uuid)
     }
 
     /// What is known, when nobody is driven any more.

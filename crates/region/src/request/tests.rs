@@ -5,6 +5,7 @@ use model::region::{Customer, FloatingAddress};
 
 use super::*;
 use crate::samples::parameters;
+use crate::wanted::wanted;
 
 /// A database of which only the rows are there.
 #[derive(Default)]
@@ -38,7 +39,7 @@ impl World {
             *next += 1;
             Uuid::from_u64_pair(7, *next)
         };
-        request.plan(&self.view, &About::default(), &mut new_uuid)
+        request.plan(&mut self.view, &About::default(), &mut new_uuid)
     }
 
     fn try_ask(&mut self, request: &Request) -> Result<Plan, Refused> {
@@ -554,7 +555,10 @@ proptest! {
         let mut world = World::new();
         for request in &requests {
             let before = world.view.clone();
-            let Ok(plan) = world.try_ask(request) else { continue };
+            let planned = world.plan(request);
+            prop_assert_eq!(format!("{before:?}"), format!("{:?}", world.view), "trying out leaves no trace");
+            let Ok(plan) = planned else { continue };
+            world.view.apply(&plan.changes);
             // What is referred to is there.
             let view = &world.view;
             let there = |place: &Strong<Hypervisor>| view.hypervisors.contains_key(&place.uuid());

@@ -103,7 +103,7 @@ impl Driver {
         if let (Request::Resume { action }, Some(fleet)) = (&job.ask.request, state.fleet()) {
             check_resume(fleet, *action)?;
         }
-        let plan = handle::plan(&state, &job.ask)?;
+        let plan = handle::plan(&mut state, &job.ask)?;
         let answer = Answer {
             action: Some(plan.action),
             hypervisors: plan.hypervisors.clone(),
