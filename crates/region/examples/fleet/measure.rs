@@ -127,7 +127,9 @@ pub(crate) fn run(runtime: &Runtime, arguments: &Arguments) -> Result<()> {
 
     let (counts, figures) = measured(|| region.act(open(22)))?;
     line("a port opened on all", &figures, &text(counts));
-    let failed: Vec<u32> = (0..hosts).filter(|number| number % 100 < failing).collect();
+    // Spread evenly.
+    let fails = |number: &u32| u64::from(*number) * u64::from(failing) % 100 < failing.into();
+    let failed: Vec<u32> = (0..hosts).filter(fails).collect();
     for number in &failed {
         fleet.tell("full", *number)?;
     }

@@ -7,6 +7,7 @@ use model::{Set, Str, Table};
 use ovsdb::RowChange;
 use ovsdb::client::TransactError;
 
+use super::state::Lead;
 use crate::request::{Reason, Refused};
 use crate::view::View;
 
@@ -119,10 +120,10 @@ impl Refusal {
         )
     }
 
-    pub(super) fn not_leader(leader: Option<&str>) -> Self {
-        let text = match leader {
-            Some(name) => format!("the service {name:?} leads; ask that one"),
-            None => "no service leads at the moment; try again".to_owned(),
+    pub(super) fn not_leader(lead: Lead<'_>) -> Self {
+        let text = match lead {
+            Lead::Elsewhere(name) => format!("the service {name:?} leads; ask that one"),
+            Lead::Here | Lead::Nobody => "no service leads at the moment; try again".to_owned(),
         };
         Self::new(RefusalKind::NotLeader, text)
     }

@@ -13,6 +13,7 @@ use hvd::client::{CallError, Remote, Target};
 use model::Str;
 use rpc::hv::v1::{Outcome as Happened, OutcomeKind};
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
 use tonic::Streaming;
 use tonic::transport::Channel;
 use transport::Tls;
@@ -172,19 +173,23 @@ impl Link {
         channel: Channel,
         mut outcomes: Streaming<Happened>,
     ) -> String {
-        let mut foreign = HashSet::new();
+        // Outcomes that may be others', and when the first of them is looked at.
+        let (mut foreign, mut due) = (HashSet::new(), None);
         loop {
             let settled = async {
-                match foreign.is_empty() {
-                    true => std::future::pending().await,
-                    false => tokio::time::sleep(GRACE).await,
+                match due {
+                    None => std::future::pending().await,
+                    Some(due) => tokio::time::sleep_until(due).await,
                 }
             };
             tokio::select! {
                 outcome = outcomes.message() => match outcome {
                     Ok(Some(outcome)) => match kind(&outcome) {
                         Kind::SwitchAway => return "its switch is away".to_owned(),
-                        Kind::Change => _ = foreign.insert(outcome.sequence),
+                        Kind::Change => {
+                            foreign.insert(outcome.sequence);
+                            due = due.or_else(|| Some(Instant::now() + GRACE));
+                        }
                         Kind::Other => {}
                     },
                     Ok(None) => return "the daemon ended the connection".to_owned(),
@@ -192,6 +197,7 @@ impl Link {
                 },
                 () = settled => {
                     // Answers to what we told have come by now.
+                    due = None;
                     foreign.retain(|sequence| !self.ours.take(*sequence));
                     if foreign.is_empty() {
                         continue;

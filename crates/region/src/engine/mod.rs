@@ -111,7 +111,7 @@ impl Engine {
         let (end, ended) = watch::channel(false);
         let (news, seen) = watch::channel(0);
         let (complete, healthy) = watch::channel(false);
-        let state = Arc::new(RwLock::new(State::default()));
+        let state = Arc::new(RwLock::new(State::new(settings.name.clone())));
         let links = Links::new(settings.tls, settings.pace, happenings);
         let driver = Driver::new(
             settings.name,

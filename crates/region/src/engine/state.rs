@@ -29,6 +29,8 @@ pub enum Lead<'a> {
 /// What a service knows.
 #[derive(Debug)]
 pub struct State {
+    /// What this service calls itself.
+    name: Str,
     role: Role,
 }
 
@@ -38,15 +40,14 @@ enum Role {
     Leading(Fleet),
 }
 
-impl Default for State {
-    fn default() -> Self {
+impl State {
+    pub(super) fn new(name: Str) -> Self {
         Self {
+            name,
             role: Role::Following(View::default()),
         }
     }
-}
 
-impl State {
     /// The rows.
     pub const fn view(&self) -> &View {
         match &self.role {
@@ -57,8 +58,10 @@ impl State {
 
     /// Who leads. One that has ended and given the lock back is named until another has it.
     pub fn lead(&self) -> Lead<'_> {
-        let leader = self.view().leaders.values().next();
-        match (&self.role, leader) {
+        // One that has lost the lock a moment ago is named there itself.
+        let mut leaders = self.view().leaders.values();
+        let other = leaders.find(|row| row.name != self.name);
+        match (&self.role, other) {
             (Role::Leading(_), _) => Lead::Here,
             (_, Some(row)) => Lead::Elsewhere(&row.name),
             (_, None) => Lead::Nobody,
@@ -148,14 +151,5 @@ impl State {
         if let Role::Leading(fleet) = &mut self.role {
             self.role = Role::Following(std::mem::take(fleet).into_view());
         }
-    }
-
-    /// Who leads, for a refusal.
-    pub(super) fn leader(&self) -> Option<Str> {
-        self.view()
-            .leaders
-            .values()
-            .next()
-            .map(|row| row.name.clone())
     }
 }

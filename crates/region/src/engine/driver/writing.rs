@@ -94,8 +94,7 @@ impl Driver {
     fn prepare(&self, job: &Job) -> Result<Result<(Plan, Answer), Answer>, Refusal> {
         let mut state = self.state();
         if !self.leads {
-            let leader = state.leader().filter(|leader| *leader != self.name);
-            return Err(Refusal::not_leader(leader.as_deref()));
+            return Err(Refusal::not_leader(state.lead()));
         }
         if let Some(earlier) = handle::earlier(&state, &job.ask)? {
             return Ok(Err(earlier));
@@ -143,10 +142,7 @@ impl Driver {
 
     fn not_written(&mut self, job: Job, tries: usize, error: &TransactError) {
         let refusal = match Failure::of(error) {
-            Failure::NotOwner => {
-                let leader = self.state().leader().filter(|leader| *leader != self.name);
-                Refusal::not_leader(leader.as_deref())
-            }
+            Failure::NotOwner => Refusal::not_leader(self.state().lead()),
             Failure::Overtaken if tries < TRIES => return self.carry_out(job, tries + 1),
             Failure::Overtaken => Refusal::new(
                 RefusalKind::Conflict,
