@@ -254,11 +254,10 @@ async fn a_name_does_what_it_may_and_a_hypervisor_registers_itself() {
     assert_eq!((row.name.as_str(), row.enabled), ("hv7", true));
     // Nobody answers there.
     until("the link to be down", || {
-        let read = doors.region.handle.read(|state| {
+        doors.region.handle.read(|state| {
             let (uuid, _) = state.view().hypervisor("hv7").unwrap();
             matches!(state.link(uuid), Some(region::fleet::LinkState::Down(_)))
-        });
-        read
+        })
     })
     .await;
     let get = v1::GetHypervisorRequest { name: "hv7".into() };

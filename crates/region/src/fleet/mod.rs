@@ -29,8 +29,11 @@ use crate::view::{Touched, View};
 use course::Course;
 pub use order::{Change, Order};
 
-/// How long one that refused is left alone, unless something else is wanted from it.
-const REFUSED: u64 = 300_000;
+/// How long one that refused is left alone, in milliseconds, unless something else is wanted from it; it doubles with
+/// each further refusal.
+const REFUSED: u64 = 10_000;
+/// How long at most.
+const REFUSED_LONGEST: u64 = 300_000;
 /// Why a link is down that was never up.
 const NOT_YET: &str = "not connected yet";
 
@@ -80,6 +83,8 @@ struct Host {
     telling: Option<Telling>,
     /// When one that refused is told again.
     again: Option<u64>,
+    /// How often in a row it has refused.
+    refusals: u32,
 }
 
 impl Host {
@@ -89,6 +94,7 @@ impl Host {
             link: Link::New,
             telling: None,
             again: None,
+            refusals: 0,
         }
     }
 }
@@ -323,11 +329,14 @@ impl Fleet {
             }
         }
         match &outcome {
-            Outcome::Done => {}
+            Outcome::Done => host.refusals = 0,
             Outcome::Unreachable(reason) => host.link = Link::Down(reason.clone()),
             Outcome::Refused(_) => {
-                host.again = Some(now + REFUSED);
-                self.timers.insert((now + REFUSED, uuid));
+                let wait = REFUSED << host.refusals.min(16);
+                let again = now + wait.min(REFUSED_LONGEST);
+                host.refusals = host.refusals.saturating_add(1);
+                host.again = Some(again);
+                self.timers.insert((again, uuid));
             }
         }
         let row = Arc::clone(&host.row);

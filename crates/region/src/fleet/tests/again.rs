@@ -184,3 +184,31 @@ fn what_a_daemon_says_is_kept_in_short() {
     let (_, said) = action.outcomes.iter().next().unwrap();
     assert!(said.starts_with("refused: ") && said.chars().count() < 500);
 }
+
+#[test]
+fn who_refuses_is_left_alone_for_ever_longer() {
+    let mut world = World::default();
+    world.hypervisors(1);
+    world.machine(1, 0);
+    world.settle();
+    let mut waits = Vec::new();
+    for _ in 0..7 {
+        world.refuse(0);
+        world.settle();
+        assert!(world.told.is_empty());
+        let before = world.now;
+        while world.told.is_empty() {
+            world.now = world.now.max(world.fleet.next_deadline().unwrap());
+            world.settle();
+        }
+        waits.push((world.now - before) / 1_000);
+    }
+    assert_eq!(waits, [10, 20, 40, 80, 160, 300, 300]);
+    // When something else is wanted it is told at once, and once it has done that all is forgotten.
+    world.refuse(0);
+    world.put([(uuid(5, 0), Some(rule(22)))]);
+    world.settle();
+    assert_eq!(world.told.len(), 1);
+    world.run();
+    assert!(world.is_converged());
+}
