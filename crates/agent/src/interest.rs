@@ -46,10 +46,12 @@ pub fn interest(config: &Config, sb: &Southbound, found: Found<'_>) -> Interest 
     let of_datapaths = || Rows::one_of("datapath", datapaths.iter().copied());
     let name = &config.chassis;
     let mut flows = clauses("logical_datapath", datapaths.iter().copied());
-    flows.extend(clauses("logical_dp_group", sb.datapath_groups()));
-    let groups = datapaths
+    // Groups are few and all are known, so that the flows of a group are asked for together with those of a datapath.
+    let groups: BTreeSet<Uuid> = datapaths
         .iter()
-        .map(|datapath| includes("datapaths", *datapath));
+        .flat_map(|datapath| sb.groups_of(*datapath))
+        .collect();
+    flows.extend(clauses("logical_dp_group", groups));
     let keys = datapaths
         .iter()
         .filter_map(|datapath| Some(sb.datapaths.get(*datapath)?.tunnel_key));
@@ -59,7 +61,6 @@ pub fn interest(config: &Config, sb: &Southbound, found: Found<'_>) -> Interest 
             ports(name, sb, interfaces, datapaths),
         ),
         (sb::LogicalFlow::NAME, any(flows)),
-        (sb::LogicalDpGroup::NAME, any(groups.collect())),
         (sb::MulticastGroup::NAME, of_datapaths()),
         (sb::MacBinding::NAME, of_datapaths()),
         (sb::StaticMacBinding::NAME, of_datapaths()),
@@ -80,7 +81,6 @@ fn conditional() -> impl Iterator<Item = &'static str> {
     [
         sb::PortBinding::NAME,
         sb::LogicalFlow::NAME,
-        sb::LogicalDpGroup::NAME,
         sb::MulticastGroup::NAME,
         sb::MacBinding::NAME,
         sb::StaticMacBinding::NAME,

@@ -146,7 +146,9 @@ pub struct Southbound {
     /// FDB.
     pub fdb: Rows<sb::Fdb>,
     /// Logical_DP_Group.
-    datapath_groups: BTreeSet<Uuid>,
+    datapath_groups: Rows<sb::LogicalDpGroup>,
+    /// By datapath, the groups that it is in.
+    groups_of: BTreeSet<(Uuid, Uuid)>,
     port_named: BTreeMap<Str, Uuid>,
     port_keyed: BTreeMap<(Uuid, i64), Uuid>,
     datapath_keyed: BTreeMap<i64, Uuid>,
@@ -239,19 +241,25 @@ impl Southbound {
                 Ok(Some(Fact::Fdb(uuid, new)))
             }
             sb::LogicalDpGroup::NAME => {
-                match change.new {
-                    Some(_) => self.datapath_groups.insert(uuid),
-                    None => self.datapath_groups.remove(&uuid),
+                let (old, new) = self.known(change, |s| &mut s.datapath_groups)?;
+                let members = |row: &Option<Arc<sb::LogicalDpGroup>>| -> Vec<(Uuid, Uuid)> {
+                    let members = row.iter().flat_map(|row| row.datapaths.iter());
+                    members.map(|member| (member.uuid(), uuid)).collect()
                 };
-                Fact::from_change(change)
+                for gone in members(&old) {
+                    self.groups_of.remove(&gone);
+                }
+                self.groups_of.extend(members(&new));
+                Ok(Some(Fact::DatapathGroup(uuid, new)))
             }
             _ => Fact::from_change(change),
         }
     }
 
-    /// The groups of datapaths that are known.
-    pub fn datapath_groups(&self) -> impl Iterator<Item = Uuid> {
-        self.datapath_groups.iter().copied()
+    /// The groups that a datapath is in.
+    pub fn groups_of(&self, datapath: Uuid) -> impl Iterator<Item = Uuid> {
+        let range = (datapath, Uuid::nil())..=(datapath, Uuid::max());
+        self.groups_of.range(range).map(|(_, group)| *group)
     }
 
     /// Reads a row into its table; an unreadable one is taken out of it, indexes included.

@@ -84,11 +84,10 @@ fn neighbour(number: u128, datapath: Uuid, port: &str) -> Operation {
     ops::insert(Uuid::from_u128(number), &row)
 }
 
-fn counts(world: &World) -> [usize; 4] {
+fn counts(world: &World) -> [usize; 3] {
     [
         sb::PortBinding::NAME,
         sb::LogicalFlow::NAME,
-        sb::LogicalDpGroup::NAME,
         sb::MacBinding::NAME,
     ]
     .map(|table| world.shown.count(table))
@@ -104,23 +103,23 @@ fn an_agent_reads_what_concerns_its_chassis() {
         neighbour(0x80, world::SWITCH, "a"),
         neighbour(0x81, ROUTER, "r-c"),
     ]);
-    assert_eq!(counts(&world), [2, 0, 0, 0], "the patch ports alone");
+    assert_eq!(counts(&world), [2, 0, 0], "the patch ports alone");
 
     world.plug("a");
     assert!(world.is_bound("a"));
     // Both ports of the switch, its flows, its neighbour.
-    assert_eq!(counts(&world), [4, 2, 0, 1]);
+    assert_eq!(counts(&world), [4, 2, 1]);
 
     // The second switch, and the router behind it.
     world.plug("c");
     assert!(world.is_bound("c"));
-    assert_eq!(counts(&world), [5, 4, 1, 2]);
+    assert_eq!(counts(&world), [5, 4, 2]);
 
     world.unplug("a");
-    assert_eq!(counts(&world), [3, 2, 1, 1]);
+    assert_eq!(counts(&world), [3, 2, 1]);
     assert!(!world.is_bound("a"));
     world.unplug("c");
-    assert_eq!(counts(&world), [2, 0, 0, 0]);
+    assert_eq!(counts(&world), [2, 0, 0]);
     assert_eq!(world.shown.count(sb::ChassisPrivate::NAME), 1);
 }
 
@@ -129,7 +128,7 @@ fn an_agent_reads_all_if_it_is_told_to() {
     let mut world = World::new(&[("ovn-monitor-all", "true")]);
     world.southbound(&switch());
     world.southbound(&other_switch());
-    assert_eq!(counts(&world), [5, 4, 1, 0]);
+    assert_eq!(counts(&world), [5, 4, 0]);
     let few = World::new(&[]).shown.count(sb::ChassisPrivate::NAME);
     assert_eq!(few, 1);
 }
