@@ -667,6 +667,46 @@ fn a_sample_says_by_which_bits_of_a_packet_it_is_known() {
     }
 }
 
+/// As Open vSwitch 3.1 tells it.
+#[test]
+fn a_flow_whose_registers_are_told_two_by_two_is_kept_as_any_other() {
+    let entry = "\
+        00c8 0000 11 00 07d2 0000 0000 0000 0000 0000000000000002 0001 0032 80000a02 0800 80001604 0a000001 \
+        80010f10 0000000500000000 ffffffff00000000 80000408 0000000000000006 000000000000 0000 0034 \
+        80020008 0000000001312d00 80020208 0000000000000000 80020808 0000000000000000 80020a08 \
+        0000000000000000 00000000 0004 0040 00000000 0019 0028 0001df20 00000002000000000000000000000000 \
+        00000002000000000000000000000000 ffff 0010 00002320 000e fff8 28 000000";
+    let digits: Vec<u8> = entry.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let entry: Vec<u8> = digits
+        .chunks(2)
+        .map(|pair| {
+            u8::from_str_radix(std::str::from_utf8(pair).expect("ASCII"), 16).expect("digits")
+        })
+        .collect();
+    assert_eq!(entry.len(), 0xc8);
+    let head = [6, 19, 0, 16 + 0xc8, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0];
+    let (_, message) = Message::decode(&[&head[..], &entry].concat()).expect("a good message");
+    let Message::MultipartReply(MultipartReply {
+        part: Part::Flows(told),
+        ..
+    }) = message
+    else {
+        panic!("flows")
+    };
+    let text = "cookie=0x2, table=17, priority=2002,ip,reg14=0x5,metadata=0x6,nw_src=10.0.0.1 \
+                actions=set_field:0x2000000000000000000000000/0x2000000000000000000000000->xxreg0,resubmit(,40)";
+    let flow: Flow = text.parse().expect("a flow");
+    let view = told.iter().next().expect("a flow");
+    assert_eq!(view.to_string(), text);
+    assert!(view.is(&flow));
+    let counters = view.counters();
+    assert_eq!(
+        (counters.duration, counters.packets),
+        (Some((0, 0x0131_2d00)), Some(0))
+    );
+    assert_eq!(told, [view.to_desc()].into_iter().collect());
+}
+
 /// What is left of a group where buckets have no numbers.
 fn numbered(mut group: Group) -> Group {
     for (id, bucket) in (0..).zip(&mut group.buckets) {

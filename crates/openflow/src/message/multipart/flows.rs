@@ -16,7 +16,7 @@ use super::{read_entry, write_entry};
 use crate::action::instructions_are_plain;
 use crate::error::Result;
 use crate::flow::Flow;
-use crate::matching::own_length;
+use crate::matching::{Match, own_length};
 use crate::version::Version;
 use crate::wire::{Reader, Writer};
 
@@ -97,9 +97,14 @@ impl FlowList {
                 len += plain.count;
                 continue;
             }
-            let desc = read_entry(reader, "flow", FlowDesc::read)?;
-            part.push(desc);
             len += 1;
+            if let Some(entry) = NearlyPlain::of(reader)
+                && part.push_nearly(&entry)
+            {
+                reader.skip(entry.length)?;
+                continue;
+            }
+            part.push(read_entry(reader, "flow", FlowDesc::read)?);
         }
         let parts = if len > 0 { vec![part] } else { Vec::new() };
         Ok(Self { parts, len })
@@ -140,15 +145,48 @@ fn plain_flows(reader: &Reader<'_>) -> Plain {
 
 /// How long the flow is with which bytes begin, if it is just as it would be written.
 fn plain_flow(bytes: &[u8]) -> Option<usize> {
-    let length = usize::from(u16::from_be_bytes(*bytes.first_chunk()?));
-    let bytes = bytes.get(..length)?;
-    let conditions = number(bytes, MATCH) == 1 && bytes[2..4] == [0; 2] && bytes[5] == 0;
-    let (entries, counters, behind) = behind_key(bytes)?;
-    (conditions
-        && own_length(entries) == entries.len()
-        && FlowCounters::are_plain(counters)
-        && instructions_are_plain(behind))
-    .then_some(length)
+    let entry = NearlyPlain::split(bytes)?;
+    let plain = own_length(entry.conditions) == entry.conditions.len() && entry.rest_is_plain();
+    plain.then_some(entry.length)
+}
+
+/// A flow that is as it would be written but for its conditions, perhaps: Open vSwitch says registers two by
+/// two.
+struct NearlyPlain<'a> {
+    length: usize,
+    /// What stands before the conditions, without the length.
+    head: &'a [u8],
+    conditions: &'a [u8],
+    counters: &'a [u8],
+    instructions: &'a [u8],
+}
+
+impl<'a> NearlyPlain<'a> {
+    /// The parts of the flow with which bytes begin.
+    fn split(bytes: &'a [u8]) -> Option<Self> {
+        let length = usize::from(u16::from_be_bytes(*bytes.first_chunk()?));
+        let bytes = bytes.get(..length)?;
+        let head = bytes.get(2..MATCH)?;
+        let (conditions, counters, instructions) = behind_key(bytes)?;
+        (number(bytes, MATCH) == 1 && head[..2] == [0; 2] && head[3] == 0).then_some(Self {
+            length,
+            head,
+            conditions,
+            counters,
+            instructions,
+        })
+    }
+
+    fn rest_is_plain(&self) -> bool {
+        FlowCounters::are_plain(self.counters) && instructions_are_plain(self.instructions)
+    }
+
+    /// The next flow, if it is nearly plain.
+    fn of(reader: &Reader<'a>) -> Option<Self> {
+        let new = reader.version == Version::V15;
+        let entry = new.then(|| Self::split(reader.rest())).flatten();
+        entry.filter(Self::rest_is_plain)
+    }
 }
 
 impl Part {
@@ -163,6 +201,29 @@ impl Part {
                 _ => Repr::Bytes(bytes),
             }))
         })
+    }
+
+    /// Takes a flow whose conditions have to be put into the form in which they are kept. False where these
+    /// cannot be read, or are too long then.
+    fn push_nearly(&mut self, entry: &NearlyPlain<'_>) -> bool {
+        let Ok(conditions) = Match::decode_entries(entry.conditions) else {
+            return false;
+        };
+        let bytes = std::mem::take(&mut self.bytes);
+        let start = bytes.len();
+        let mut out = Writer::behind(bytes, Version::V15);
+        out.u16(0);
+        out.bytes(entry.head);
+        conditions.write(&mut out);
+        out.bytes(entry.counters);
+        out.bytes(entry.instructions);
+        out.patch_len(start, start);
+        self.bytes = out.into_bytes();
+        let good = self.bytes.len() - start <= usize::from(u16::MAX);
+        if !good {
+            self.bytes.truncate(start);
+        }
+        good
     }
 
     fn push(&mut self, desc: FlowDesc) {
