@@ -85,6 +85,9 @@ struct Host {
     again: Option<u64>,
     /// How often in a row it has refused.
     refusals: u32,
+    /// Machines that it has said it has forgotten. That it does not name one is not enough: it may be about to carry out
+    /// what it was told long ago.
+    forgotten: BTreeSet<u32>,
 }
 
 impl Host {
@@ -95,6 +98,7 @@ impl Host {
             telling: None,
             again: None,
             refusals: 0,
+            forgotten: BTreeSet::new(),
         }
     }
 }
@@ -320,6 +324,12 @@ impl Fleet {
         let Some(telling) = host.telling.take_if(|telling| telling.number == number) else {
             return;
         };
+        for change in telling.changes.iter().take(applied) {
+            match change {
+                Change::Replace(params) => host.forgotten.remove(&params.droplet_id),
+                Change::Remove(number) => host.forgotten.insert(*number),
+            };
+        }
         if let Link::Up(has) = &mut host.link {
             for change in telling.changes.into_iter().take(applied) {
                 match change {

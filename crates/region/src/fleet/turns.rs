@@ -1,5 +1,6 @@
 //! Who is told what now.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -276,7 +277,9 @@ impl Fleet {
                         changes.push(Change::Replace(Arc::from(params)));
                     }
                 }
-                Ok(Wanted::Absent) if has.contains_key(&number) => {
+                Ok(Wanted::Absent)
+                    if has.contains_key(&number) || !host.forgotten.contains(&number) =>
+                {
                     match self.is_ready(machine, row) {
                         true => changes.push(Change::Remove(number)),
                         false => too_early = true,
@@ -287,6 +290,12 @@ impl Fleet {
                     hypervisor: uuid,
                 }),
             }
+        }
+        let numbers = self.view.machines_on(uuid).map(|(_, row)| row.number);
+        let known: BTreeSet<i64> = numbers.collect();
+        if let Some(host) = self.hosts.get_mut(&uuid) {
+            host.forgotten
+                .retain(|number| known.contains(&i64::from(*number)));
         }
         // First room is made: an address may go from one machine to another.
         changes.sort_by_key(|change| matches!(change, Change::Replace(_)));

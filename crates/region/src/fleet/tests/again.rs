@@ -212,3 +212,23 @@ fn who_refuses_is_left_alone_for_ever_longer() {
     world.run();
     assert!(world.is_converged());
 }
+
+#[test]
+fn a_machine_is_forgotten_when_that_is_said_not_when_it_is_not_named() {
+    let mut world = World::default();
+    world.hypervisors(1);
+    world.machine(7, 0);
+    world.settle();
+    // It was told of the machine, has not answered, and does not name it yet.
+    world.told.clear();
+    world.now = 40_000;
+    world.edit::<Machine>(uuid(3, 7), |row| {
+        row.departed = row.hypervisor.take().into_iter().collect();
+        row.removed = true;
+    });
+    world.settle();
+    let row = |world: &World| world.fleet.view().machines[&uuid(3, 7)].departed.clone();
+    assert_eq!((row(&world).iter().len(), world.told.len()), (1, 1));
+    world.run();
+    assert_eq!(row(&world).iter().len(), 0);
+}
