@@ -37,7 +37,8 @@ pub fn check(bytes: &[u8]) {
                 condition: vec![Condition::equal("name", "x")],
             };
             let _ = client.session.transact(&[delete]);
-            client.session.set_rows("Few", Rows::one_of("name", ["a"]));
+            let few = ("Few".into(), Rows::one_of("name", ["a"]));
+            client.session.set_rows([few]);
         }
         client.take();
         client.session.handle_disconnected();

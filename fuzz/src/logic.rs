@@ -34,7 +34,9 @@ pub fn check(bytes: &[u8]) {
     };
     let (lines, text) = text.rsplit_once('\n').unwrap_or(("", text));
     let values = lines.lines().filter_map(|line| line.split_once('='));
-    let values: BTreeMap<Str, Str> = values.map(|(name, value)| (name.into(), value.into())).collect();
+    let values: BTreeMap<Str, Str> = values
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect();
     templates(text, &values);
     plain(text, Symbols::ct_translation());
     plain(text, Symbols::ovn());

@@ -121,7 +121,7 @@ impl Play {
         } else {
             Rows::Any(parsed)
         };
-        self.followers[1].session.set_rows(table, rows);
+        self.followers[1].session.set_rows([(table.into(), rows)]);
         Ok(())
     }
 

@@ -240,7 +240,8 @@ fn a_port_is_opened_and_closed_on_all_hypervisors_of_a_customer() {
     assert_eq!((world.answer(1), world.answer(2)), (None, None));
     let dry = world.good(&["open", "tcp/22", "--customer", "acme", "--dry-run"]);
     assert!(
-        dry.contains("would concern 2 hypervisors: hv1, hv2"),
+        dry.contains("would be added: rule")
+            && dry.contains("would concern 2 hypervisors: hv1, hv2"),
         "{dry}"
     );
     assert_eq!(world.answer(1), None);

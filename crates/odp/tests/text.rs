@@ -26,6 +26,7 @@ const KEYS: &[&str] = &[
     "tunnel(tun_id=0x7f10354,src=10.10.10.10,dst=20.20.20.20,ttl=64,flags(csum|key)),in_port(1),eth()",
     "tunnel(tun_id=0x1/0xff,ipv6_src=1::,ipv6_dst=2::1/ffff::,tos=0x8,ttl=0/0x1,tp_dst=4789,flags(-df-csum+key)),in_port(1),eth()",
     "tunnel(tun_id=0x1,src=1.1.1.1,dst=2.2.2.2,ttl=64,geneve({class=0x102,type=0x80,len=4,0xa000b}{class=0xffff,type=0x1/0xf,len=8,0x1/0xff}),flags(df|key)),in_port(1),eth()",
+    "tunnel(src=1.1.1.1,dst=2.2.2.2,flags(-df+key)),in_port(1),eth()",
     "tunnel(tun_id=0x1,vxlan(gbp(id=10,flags=0)),flags(key)),in_port(1),eth()",
     "tunnel(tun_id=0x1,erspan(ver=1,idx=0x7/0xfffff),flags(key)),in_port(1),eth()",
     "tunnel(tun_id=0x1,erspan(ver=2,dir=1,hwid=0x7),flags(key)),in_port(1),eth()",
@@ -133,6 +134,10 @@ fn other_words_for_the_same_are_read() {
 #[test]
 fn errors_say_what_and_where() {
     for (text, error) in [
+        (
+            "in_port(1),key1()",
+            "a field that has no name, or the name of this one expected at byte 16, before \")\"",
+        ),
         (
             "in_port(1),ipv9()",
             "a field of a key, such as eth(...) expected at byte 11, before \"ipv9()\"",

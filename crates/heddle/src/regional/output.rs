@@ -103,10 +103,11 @@ pub(super) fn change(change: &v1::Change, is_dry: bool, as_json: bool) -> anyhow
         return json(change);
     }
     let mut out = std::io::stdout();
-    edits(&change.edits)?;
+    edits(&change.edits, is_dry)?;
     let hosts = change.hypervisors.len();
     match (is_dry, change.action) {
         (true, _) if change.edits.is_empty() => writeln!(out, "everything is so already")?,
+        (true, _) if hosts == 0 => writeln!(out, "would concern no hypervisor")?,
         (true, _) => writeln!(
             out,
             "would concern {hosts} hypervisors: {}",
@@ -124,11 +125,13 @@ pub(super) fn change(change: &v1::Change, is_dry: bool, as_json: bool) -> anyhow
     Ok(())
 }
 
-fn edits(edits: &[v1::Edit]) -> anyhow::Result<()> {
+fn edits(edits: &[v1::Edit], is_dry: bool) -> anyhow::Result<()> {
+    let (would, colon) = if is_dry { ("would be ", ":") } else { ("", "") };
     for edit in edits {
         let how = word(edit.edit().as_str_name(), "EDIT_KIND_");
         let kind = edit.kind.replace('_', " ").to_lowercase();
-        writeln!(std::io::stdout(), "{how} {kind} {}", edit.name)?;
+        let name = &edit.name;
+        writeln!(std::io::stdout(), "{would}{how}{colon} {kind} {name}")?;
     }
     Ok(())
 }
@@ -136,7 +139,7 @@ fn edits(edits: &[v1::Edit]) -> anyhow::Result<()> {
 /// A change, and the action that it was.
 pub(super) fn done(change: &v1::Change, action: &v1::Action, as_json: bool) -> anyhow::Result<()> {
     if !as_json {
-        edits(&change.edits)?;
+        edits(&change.edits, false)?;
     }
     self::action(action, as_json)
 }

@@ -13,7 +13,7 @@ pub(super) const FLAGS: Flags = &[
 pub(super) const OAM: u32 = 0x1;
 pub(super) const DONT_FRAGMENT: u32 = 0x2;
 pub(super) const CHECKSUM: u32 = 0x4;
-const KEY: u32 = 0x8;
+pub(super) const KEY: u32 = 0x8;
 
 /// The mask by which nothing of a tunnel counts. What holds bytes still has as many of them.
 pub(super) fn wildcard(tunnel: &Tunnel) -> Tunnel {

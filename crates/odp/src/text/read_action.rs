@@ -146,6 +146,7 @@ fn closed(scanner: &mut Scanner<'_>, action: Action) -> Result<Action> {
 }
 
 fn unknown(scanner: &mut Scanner<'_>, kind: u16, opened: bool) -> Result<Action> {
+    let begin = scanner.clone();
     let mut raw = Raw {
         kind,
         bytes: Vec::new(),
@@ -154,7 +155,13 @@ fn unknown(scanner: &mut Scanner<'_>, kind: u16, opened: bool) -> Result<Action>
         raw.bytes = scanner.hex()?;
         scanner.expect(")")?;
     }
-    Ok(Action::Unknown(raw))
+    let action = [Action::Unknown(raw)];
+    let decoded = Action::decode_all(&Action::encode_all(&action));
+    let [action] = match decoded.is_ok_and(|decoded| decoded == action) {
+        true => action,
+        false => return Err(begin.error("an action that has no name, or the name of this one")),
+    };
+    Ok(action)
 }
 
 fn userspace(scanner: &mut Scanner<'_>, names: Names<'_>) -> Result<Action> {

@@ -304,6 +304,7 @@ fn mpls(scanner: &mut Scanner<'_>) -> Result<Pair> {
 
 /// Bytes of a field that has no name.
 fn unknown(scanner: &mut Scanner<'_>, kind: u16) -> Result<Pair> {
+    let begin = scanner.clone();
     let raw = Raw {
         kind,
         bytes: scanner.hex()?,
@@ -316,5 +317,13 @@ fn unknown(scanner: &mut Scanner<'_>, kind: u16) -> Result<Pair> {
         false => raw.exact_mask(),
     };
     scanner.expect(")")?;
-    Ok((KeyField::Unknown(raw), KeyField::Unknown(mask)))
+    let pair = (KeyField::Unknown(raw), KeyField::Unknown(mask));
+    let is_unknown = |field: &KeyField| {
+        let key = Key(vec![field.clone()]);
+        Key::decode(&key.encode()).is_ok_and(|decoded| decoded == key)
+    };
+    match is_unknown(&pair.0) && is_unknown(&pair.1) {
+        true => Ok(pair),
+        false => Err(begin.error("a field that has no name, or the name of this one")),
+    }
 }

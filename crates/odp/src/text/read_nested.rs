@@ -19,7 +19,7 @@ fn set<T: TextValue>(
 }
 
 pub(super) fn tunnel(scanner: &mut Scanner<'_>) -> Result<Pair> {
-    let (mut value, mut mask) = (Tunnel::default(), Tunnel::default());
+    let (mut value, mut mask, mut keyed) = (Tunnel::default(), Tunnel::default(), false);
     scanner.list(|scanner| {
         macro_rules! fields {
             ($($name:literal $field:ident)*) => {
@@ -44,6 +44,7 @@ pub(super) fn tunnel(scanner: &mut Scanner<'_>) -> Result<Pair> {
             (value.erspan, mask.erspan) = (Some(erspan), Some(bits));
         } else if scanner.eat("flags(") {
             let (bits, count) = flags(scanner, nested::FLAGS, 0xf, 0xf)?;
+            keyed = bits & nested::KEY != 0;
             for (tunnel, bits) in [(&mut value, bits), (&mut mask, count)] {
                 tunnel.dont_fragment = bits & nested::DONT_FRAGMENT != 0;
                 tunnel.checksum = bits & nested::CHECKSUM != 0;
@@ -64,6 +65,10 @@ pub(super) fn tunnel(scanner: &mut Scanner<'_>) -> Result<Pair> {
         }
         Ok(true)
     })?;
+    if keyed && value.id.is_none() {
+        // There is a key, whatever it is.
+        (value.id, mask.id) = (Some(0), Some(0));
+    }
     let make = |tunnel| KeyField::Tunnel(Box::new(tunnel));
     Ok((make(value), make(mask)))
 }
