@@ -46,12 +46,13 @@ pub fn interest(config: &Config, sb: &Southbound, found: Found<'_>) -> Interest 
     let of_datapaths = || Rows::one_of("datapath", datapaths.iter().copied());
     let name = &config.chassis;
     let mut flows = clauses("logical_datapath", datapaths.iter().copied());
-    // Groups are few and all are known, so that the flows of a group are asked for together with those of a datapath.
-    let groups: BTreeSet<Uuid> = datapaths
-        .iter()
-        .flat_map(|datapath| sb.groups_of(*datapath))
-        .collect();
-    flows.extend(clauses("logical_dp_group", groups));
+    // Those that datapaths share are few, and all are wanted: a compiler moves them to another group whenever a datapath
+    // comes or goes, and nobody could ask for that group in time.
+    flows.push(Condition::Clause {
+        column: "logical_dp_group".into(),
+        function: Function::NotEqual,
+        value: Datum::EMPTY_SET,
+    });
     let keys = datapaths
         .iter()
         .filter_map(|datapath| Some(sb.datapaths.get(*datapath)?.tunnel_key));

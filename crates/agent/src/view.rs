@@ -145,10 +145,6 @@ pub struct Southbound {
     pub mac_bindings: Rows<sb::MacBinding>,
     /// FDB.
     pub fdb: Rows<sb::Fdb>,
-    /// Logical_DP_Group.
-    datapath_groups: Rows<sb::LogicalDpGroup>,
-    /// By datapath, the groups that it is in.
-    groups_of: BTreeSet<(Uuid, Uuid)>,
     port_named: BTreeMap<Str, Uuid>,
     port_keyed: BTreeMap<(Uuid, i64), Uuid>,
     datapath_keyed: BTreeMap<i64, Uuid>,
@@ -240,26 +236,8 @@ impl Southbound {
                 );
                 Ok(Some(Fact::Fdb(uuid, new)))
             }
-            sb::LogicalDpGroup::NAME => {
-                let (old, new) = self.known(change, |s| &mut s.datapath_groups)?;
-                let members = |row: &Option<Arc<sb::LogicalDpGroup>>| -> Vec<(Uuid, Uuid)> {
-                    let members = row.iter().flat_map(|row| row.datapaths.iter());
-                    members.map(|member| (member.uuid(), uuid)).collect()
-                };
-                for gone in members(&old) {
-                    self.groups_of.remove(&gone);
-                }
-                self.groups_of.extend(members(&new));
-                Ok(Some(Fact::DatapathGroup(uuid, new)))
-            }
             _ => Fact::from_change(change),
         }
-    }
-
-    /// The groups that a datapath is in.
-    pub fn groups_of(&self, datapath: Uuid) -> impl Iterator<Item = Uuid> {
-        let range = (datapath, Uuid::nil())..=(datapath, Uuid::max());
-        self.groups_of.range(range).map(|(_, group)| *group)
     }
 
     /// Reads a row into its table; an unreadable one is taken out of it, indexes included.

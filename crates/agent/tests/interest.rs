@@ -103,12 +103,16 @@ fn an_agent_reads_what_concerns_its_chassis() {
         neighbour(0x80, world::SWITCH, "a"),
         neighbour(0x81, ROUTER, "r-c"),
     ]);
-    assert_eq!(counts(&world), [2, 0, 0], "the patch ports alone");
+    assert_eq!(
+        counts(&world),
+        [2, 1, 0],
+        "patch ports, and flows of groups"
+    );
 
     world.plug("a");
     assert!(world.is_bound("a"));
     // Both ports of the switch, its flows, its neighbour.
-    assert_eq!(counts(&world), [4, 2, 1]);
+    assert_eq!(counts(&world), [4, 3, 1]);
 
     // The second switch, and the router behind it.
     world.plug("c");
@@ -119,8 +123,33 @@ fn an_agent_reads_what_concerns_its_chassis() {
     assert_eq!(counts(&world), [3, 2, 1]);
     assert!(!world.is_bound("a"));
     world.unplug("c");
-    assert_eq!(counts(&world), [2, 0, 0]);
+    assert_eq!(counts(&world), [2, 1, 0]);
     assert_eq!(world.shown.count(sb::ChassisPrivate::NAME), 1);
+}
+
+#[test]
+fn a_flow_that_moves_to_another_group_stays() {
+    let mut world = World::new(&[]);
+    world.southbound(&other_switch());
+    world.plug("c");
+    let (held, changed) = (world.flows.clone(), world.flow_changes);
+    // As a compiler does it: one datapath more is another group.
+    let other = Uuid::from_u128(0x74);
+    let group = sb::LogicalDpGroup {
+        datapaths: [OTHER, ROUTER, world::SWITCH]
+            .map(model::Weak::new)
+            .into_iter()
+            .collect(),
+    };
+    let (flow, _) = world
+        .db
+        .row::<sb::LogicalFlow>(|flow| flow.logical_dp_group.is_some())
+        .unwrap();
+    let mut operations = switch();
+    operations.push(ops::insert(other, &group));
+    operations.push(set::<sb::LogicalFlow>(flow, "logical_dp_group", other));
+    world.southbound(&operations);
+    assert_eq!((&world.flows, world.flow_changes), (&held, changed));
 }
 
 #[test]

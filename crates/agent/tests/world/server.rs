@@ -83,6 +83,7 @@ fn holds(clause: &Condition, column: impl Fn(&str) -> Option<usize>, row: &Row) 
     let has = &row[column(name).unwrap()];
     match function {
         Function::Equal => has == value,
+        Function::NotEqual => has != value,
         Function::Includes if !value.pairs().is_empty() => {
             value.pairs().iter().all(|(k, v)| has.get(k) == Some(v))
         }
