@@ -23,7 +23,8 @@ fn traffic(cloud: &Cloud) -> Result<[Pinging; 2]> {
 fn expect_no_loss(traffic: [Pinging; 2]) -> Result<()> {
     for pinging in traffic {
         let echo = pinging.finish()?;
-        assert!(echo.received > 20 && echo.lost == 0, "{echo:?}");
+        // The quicker the change, the fewer packets there were to lose.
+        assert!(echo.received > 5 && echo.lost == 0, "{echo:?}");
         // Not everything since some moment is on its way: answers still come.
         assert!(echo.sent - echo.received < 50, "{echo:?}");
     }
