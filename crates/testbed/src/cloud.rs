@@ -311,6 +311,7 @@ impl Cloud {
         let mut northbound = self.northbound()?;
         let ports: Vec<String> = self.vms.iter().map(|vm| vm.spec().port.clone()).collect();
         let settled = until(PATIENCE, "the ports of all machines to be up", || {
+            self.expect_alive()?;
             let rows = northbound.select("Logical_Switch_Port", json!([]), &["name", "up"])?;
             let up = |port: &String| {
                 rows.iter()
