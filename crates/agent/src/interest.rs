@@ -3,10 +3,10 @@
 //!
 //! The answer follows from the rows that are there already, so it grows step by step: the rows of the ports that are
 //! plugged in lead to their datapaths, those to routers, and so on, until nothing more is asked for. The Southbound
-//! serves each chassis what concerns it, and a change elsewhere costs it nothing.
+//! serves each chassis what concerns it, and the flows that datapaths share.
 //!
-//! Must not know how rows are asked for. Invariant: what is asked for is a function of the present rows; that more rows
-//! came never makes it ask for fewer of another kind.
+//! Must not know how rows are asked for. Invariant: what is asked for is a function of what is plugged in and of the
+//! present rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,9 +36,6 @@ pub struct Found<'a> {
 /// The rows that this chassis needs.
 #[must_use]
 pub fn interest(config: &Config, sb: &Southbound, found: Found<'_>) -> Interest {
-    if config.monitor_all {
-        return conditional().map(|table| (table, Rows::All)).collect();
-    }
     let Found {
         interfaces,
         datapaths,
@@ -56,7 +53,7 @@ pub fn interest(config: &Config, sb: &Southbound, found: Found<'_>) -> Interest 
     let keys = datapaths
         .iter()
         .filter_map(|datapath| Some(sb.datapaths.get(*datapath)?.tunnel_key));
-    BTreeMap::from([
+    let mut wanted = BTreeMap::from([
         (
             sb::PortBinding::NAME,
             ports(name, sb, interfaces, datapaths),
@@ -74,22 +71,11 @@ pub fn interest(config: &Config, sb: &Southbound, found: Found<'_>) -> Interest 
             sb::ChassisTemplateVar::NAME,
             Rows::one_of("chassis", [name.clone()]),
         ),
-    ])
-}
-
-/// The tables of which not all rows may be wanted.
-fn conditional() -> impl Iterator<Item = &'static str> {
-    [
-        sb::PortBinding::NAME,
-        sb::LogicalFlow::NAME,
-        sb::MulticastGroup::NAME,
-        sb::MacBinding::NAME,
-        sb::StaticMacBinding::NAME,
-        sb::Fdb::NAME,
-        sb::ChassisPrivate::NAME,
-        sb::ChassisTemplateVar::NAME,
-    ]
-    .into_iter()
+    ]);
+    if config.monitor_all {
+        wanted.values_mut().for_each(|rows| *rows = Rows::All);
+    }
+    wanted
 }
 
 fn ports(
