@@ -6,6 +6,7 @@
 mod apply;
 mod db;
 mod demo;
+mod exit;
 mod hv;
 mod nb;
 mod northbound;

@@ -17,11 +17,6 @@ use rpc::hv::v1;
 use rpc::hv::v1::dry_run_request::Change as DryChange;
 use transport::{Remote, TlsArgs};
 
-/// Refused; nothing has changed.
-const REFUSED: u8 = 3;
-/// No answer in time, or somebody is away.
-const AWAY: u8 = 4;
-
 /// Arguments of `heddle hv`.
 #[derive(clap::Args)]
 #[command(
@@ -157,25 +152,7 @@ fn name(interface_type: Option<InterfaceType>) -> String {
 }
 
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
-    match dispatch(args).await {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => match status_of(&error) {
-            Some(code) => {
-                crate::fail(&error);
-                Ok(ExitCode::from(code))
-            }
-            None => Err(error),
-        },
-    }
-}
-
-/// The exit status that an error stands for, if it is not 1.
-fn status_of(error: &anyhow::Error) -> Option<u8> {
-    match error.downcast_ref::<CallError>()? {
-        CallError::Refused { .. } => Some(REFUSED),
-        CallError::Away(_) => Some(AWAY),
-        CallError::Failed(_) => None,
-    }
+    crate::exit::of(dispatch(args).await.map(|()| ExitCode::SUCCESS))
 }
 
 async fn dispatch(args: Args) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ mod rows;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use hvd::client::{CallError, CallResult};
+use hvd::client::CallResult;
 use rpc::region::v1;
 
 use asks::Asked;
@@ -28,10 +28,6 @@ use command::{
 use follow::Asker;
 use how::How;
 
-/// Refused; nothing has changed.
-const REFUSED: u8 = 3;
-/// No answer in time, or nobody can do it now.
-const AWAY: u8 = 4;
 /// Some hypervisors have not done it.
 const FAILED: u8 = 5;
 
@@ -146,27 +142,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Call(call) => call,
     };
     let (connection, json) = (args.connection, args.json);
-    crate::block_on(async move {
-        match ask(&connection, json, call).await {
-            Ok(code) => Ok(code),
-            Err(error) => match status_of(&error) {
-                Some(code) => {
-                    crate::fail(&error);
-                    Ok(ExitCode::from(code))
-                }
-                None => Err(error),
-            },
-        }
-    })
-}
-
-/// The exit status that an error stands for, if it is not 1.
-fn status_of(error: &anyhow::Error) -> Option<u8> {
-    match error.downcast_ref::<CallError>()? {
-        CallError::Refused { .. } => Some(REFUSED),
-        CallError::Away(_) => Some(AWAY),
-        CallError::Failed(_) => None,
-    }
+    crate::block_on(async move { crate::exit::of(ask(&connection, json, call).await) })
 }
 
 async fn ask(connection: &Connection, json: bool, call: Call) -> anyhow::Result<ExitCode> {
